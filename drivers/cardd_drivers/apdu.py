@@ -1,0 +1,139 @@
+"""Command and response APDUs and status words (ISO/IEC 7816-4), the words in which a driver speaks to a card."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+SHORT_DATA_MAX = 255
+SHORT_LE_MAX = 256
+CLA_CHAINING = 0x10
+"""Bit 5 of the class byte: more commands of the chain follow (ISO 7816-4, 5.4.1)."""
+
+
+class Secrecy(enum.Enum):
+    """What of a command a trace may show."""
+
+    PUBLIC = enum.auto()
+    SECRET_DATA = enum.auto()
+    """The data field carries a PIN or a PUK: traces show its length only."""
+    SECRET_RESPONSE = enum.auto()
+    """The response carries a plaintext: traces show its length only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command APDU with short lengths.
+
+    Args:
+        cla, ins, p1, p2: one byte each (0 to 255).
+        data: the command data field, 0 to 255 bytes. A ``bytearray`` is kept as it is, so that its owner can wipe it.
+        le: expected length, 1 to 256 (256 is coded 00), or None when no response data is expected.
+        secrecy: what a trace must hide.
+
+    Raises:
+        ValueError: a field is out of its range.
+    """
+
+    cla: int
+    ins: int
+    p1: int
+    p2: int
+    data: bytes | bytearray = b""
+    le: int | None = None
+    secrecy: Secrecy = Secrecy.PUBLIC
+
+    def __post_init__(self) -> None:
+        for field, value in (("CLA", self.cla), ("INS", self.ins), ("P1", self.p1), ("P2", self.p2)):
+            if not 0 <= value <= 0xFF:
+                raise ValueError(f"{field} is not a byte: {value}")
+        if len(self.data) > SHORT_DATA_MAX:
+            raise ValueError(f"command data of {len(self.data)} bytes: a short APDU carries {SHORT_DATA_MAX}")
+        if self.le is not None and not 1 <= self.le <= SHORT_LE_MAX:
+            raise ValueError(f"Le is not from 1 to {SHORT_LE_MAX}: {self.le}")
+
+    @property
+    def header(self) -> bytes:
+        """CLA INS P1 P2."""
+        return bytes((self.cla, self.ins, self.p1, self.p2))
+
+    def __repr__(self) -> str:
+        """Header, data as a trace may show it, Le."""
+        data = "" if not self.data else f" <{len(self.data)} bytes>" if self._hides_data else f" {self.data.hex()}"
+        return f"Command({self.header.hex()}{data}{'' if self.le is None else f' Le={self.le}'})"
+
+    @property
+    def _hides_data(self) -> bool:
+        return self.secrecy is Secrecy.SECRET_DATA
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWord:
+    """SW1 SW2 as one number, for instance 0x9000 (ISO 7816-4, 5.6)."""
+
+    value: int
+
+    @property
+    def sw1(self) -> int:
+        """The first status byte."""
+        return self.value >> 8
+
+    @property
+    def sw2(self) -> int:
+        """The second status byte."""
+        return self.value & 0xFF
+
+    @property
+    def tries_left(self) -> int | None:
+        """The counter of a 63Cx, else None."""
+        return self.value & 0xF if self.value & 0xFFF0 == 0x63C0 else None
+
+    def __str__(self) -> str:
+        """Four hexadecimal digits, with the standard's name where it has one."""
+        name = _NAMES.get(self.value)
+        return f"{self.value:04X} ({name})" if name else f"{self.value:04X}"
+
+
+class SW:
+    """The status words that this project decides on."""
+
+    SUCCESS = StatusWord(0x9000)
+    END_OF_FILE = StatusWord(0x6282)
+    WRONG_LENGTH = StatusWord(0x6700)
+    SECURITY_STATUS_NOT_SATISFIED = StatusWord(0x6982)
+    AUTHENTICATION_METHOD_BLOCKED = StatusWord(0x6983)
+    REFERENCE_DATA_NOT_USABLE = StatusWord(0x6984)
+    CONDITIONS_NOT_SATISFIED = StatusWord(0x6985)
+    WRONG_DATA = StatusWord(0x6A80)
+    FILE_NOT_FOUND = StatusWord(0x6A82)
+    INCORRECT_P1_P2 = StatusWord(0x6A86)
+    REFERENCED_DATA_NOT_FOUND = StatusWord(0x6A88)
+    WRONG_OFFSET = StatusWord(0x6B00)
+    INS_NOT_SUPPORTED = StatusWord(0x6D00)
+    CLA_NOT_SUPPORTED = StatusWord(0x6E00)
+
+
+_NAMES = {word.value: name.lower().replace("_", " ") for name, word in vars(SW).items() if isinstance(word, StatusWord)}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response APDU: data (0 to 256 bytes, more once GET RESPONSE has gathered it) and status word."""
+
+    data: bytes
+    sw: StatusWord
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Response:
+        """Split what the card answered.
+
+        Raises:
+            ValueError: fewer than the two bytes of a status word, or more than 258.
+        """
+        if not 2 <= len(raw) <= SHORT_LE_MAX + 2:
+            raise ValueError(f"a response of {len(raw)} bytes is no short response APDU")
+        return cls(raw[:-2], StatusWord(int.from_bytes(raw[-2:], "big")))
+
+    def __repr__(self) -> str:
+        """Length and status only: data may be a plaintext."""
+        return f"Response(<{len(self.data)} bytes> {self.sw})"
