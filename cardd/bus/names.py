@@ -1,0 +1,21 @@
+"""Every name that cardd has on the bus."""
+
+from __future__ import annotations
+
+SERVICE = "org.cardd1"
+ROOT = "/org/cardd1"
+READERS = f"{ROOT}/readers"
+CARDS = f"{ROOT}/cards"
+SESSIONS = f"{ROOT}/sessions"
+
+MANAGER = "org.cardd1.Manager"
+READER = "org.cardd1.Reader"
+CARD = "org.cardd1.Card"
+SESSION = "org.cardd1.Session"
+AGENT = "org.cardd1.Agent"
+
+OPTION_NO_USER_INTERACTION = "no-user-interaction"
+"""Boolean option of every method that may ask the user something."""
+
+NO_OBJECT = "/"
+"""Stands in an object path property for "none"."""

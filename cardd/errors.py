@@ -1,0 +1,298 @@
+"""Every failure that a client can see: one class each, with its name on the bus and one sentence for the user.
+
+The sentence is a gettext message id with named fields: the daemon sends it in English together with the fields, and a
+client can say it again in its user's language (`sentence_of`, `cardd.cli`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+PREFIX = "org.cardd1.Error."
+
+Field = str | int | bool
+
+
+def N_(sentence: str) -> str:  # noqa: N802  # gettext's own convention for "translate later"
+    """Mark a sentence for translation; returns it as it is."""
+    return sentence
+
+
+class CarddError(Exception):
+    """Base of the failures that a client can see. A subclass names its fields as keyword arguments.
+
+    Args:
+        fields: values that the sentence names and that a program may want; never a secret.
+    """
+
+    short_name: ClassVar[str] = "Failed"
+    sentence: ClassVar[str] = N_("The operation failed.")
+
+    def __init__(self, **fields: Field) -> None:
+        self.fields: Mapping[str, Field] = fields
+        super().__init__(self.message)
+
+    @property
+    def name(self) -> str:
+        """The D-Bus error name."""
+        return PREFIX + self.short_name
+
+    @property
+    def message(self) -> str:
+        """The sentence in English, with its fields filled in."""
+        return self.sentence.format_map(self.fields)
+
+
+class InvalidArgument(CarddError):
+    """Fields: argument, reason."""
+
+    short_name = "InvalidArgument"
+    sentence = N_("The argument {argument} cannot be used: {reason}.")
+
+
+class UnknownOption(CarddError):
+    """Fields: option."""
+
+    short_name = "UnknownOption"
+    sentence = N_("There is no option named {option} here.")
+
+
+class UnknownKey(CarddError):
+    """Fields: key."""
+
+    short_name = "UnknownKey"
+    sentence = N_("This card has no key named {key}; use authentication, signature or encryption.")
+
+
+class AlgorithmNotSupported(CarddError):
+    """Fields: algorithm, key."""
+
+    short_name = "AlgorithmNotSupported"
+    sentence = N_("The {key} key of this card does not do {algorithm}; Card.Capabilities lists what it does.")
+
+
+class DigestLength(CarddError):
+    """Fields: expected, given (bytes)."""
+
+    short_name = "DigestLength"
+    sentence = N_("The digest has {given} bytes where {expected} are needed: give the SHA-256 of the document.")
+
+
+class DescriptorUnusable(CarddError):
+    """Fields: reason."""
+
+    short_name = "DescriptorUnusable"
+    sentence = N_("The file descriptor cannot be used: {reason}.")
+
+
+class PinFormat(CarddError):
+    """Fields: minimum, maximum (characters). The card has not seen it and no try is lost."""
+
+    short_name = "PinFormat"
+    sentence = N_("This cannot be a PIN of this card: it has {minimum} to {maximum} digits. No try was used.")
+
+
+class PinIncorrect(CarddError):
+    """Fields: tries_left."""
+
+    short_name = "PinIncorrect"
+    sentence = N_("The PIN is wrong; tries left: {tries_left}.")
+
+
+class PinBlocked(CarddError):
+    """The PIN has no try left."""
+
+    short_name = "PinBlocked"
+    sentence = N_("The PIN is blocked after too many wrong tries; unblock it with the card's unblocking code (PUK).")
+
+
+class PukFormat(CarddError):
+    """Fields: minimum, maximum (characters)."""
+
+    short_name = "PukFormat"
+    sentence = N_("This cannot be an unblocking code of this card: it has {minimum} to {maximum} digits.")
+
+
+class PukIncorrect(CarddError):
+    """Fields: tries_left."""
+
+    short_name = "PukIncorrect"
+    sentence = N_("The unblocking code (PUK) is wrong; tries left: {tries_left}.")
+
+
+class PukBlocked(CarddError):
+    """The unblocking code has no try left."""
+
+    short_name = "PukBlocked"
+    sentence = N_("The unblocking code (PUK) is blocked; the card must be replaced by its issuer.")
+
+
+class NoPin(CarddError):
+    """The card has no PIN to verify, change or unblock."""
+
+    short_name = "NoPin"
+    sentence = N_("This card has no PIN of this kind.")
+
+
+class NoAgent(CarddError):
+    """Nobody can ask the user."""
+
+    short_name = "NoAgent"
+    sentence = N_("Nothing can ask for the PIN here: start an agent, or log in with `cardctl login`.")
+
+
+class AgentFailed(CarddError):
+    """Fields: reason."""
+
+    short_name = "AgentFailed"
+    sentence = N_("The program that asks for the PIN failed: {reason}.")
+
+
+class CardRemoved(CarddError):
+    """The card left the reader."""
+
+    short_name = "CardRemoved"
+    sentence = N_("The card was taken out of the reader; insert it again.")
+
+
+class CardInUse(CarddError):
+    """Fields: holder (which program, where that can be known)."""
+
+    short_name = "CardInUse"
+    sentence = N_("Another program holds the card ({holder}); close it and try again.")
+
+
+class CardChanged(CarddError):
+    """Another card is in the reader than the one that was identified."""
+
+    short_name = "CardChanged"
+    sentence = N_("The card in the reader is no longer the one that was recognised; take it out and insert it again.")
+
+
+class CardMute(CarddError):
+    """The card does not answer."""
+
+    short_name = "CardMute"
+    sentence = N_("The card does not answer; clean its contacts and insert it again.")
+
+
+class CardFault(CarddError):
+    """Fields: detail (a status word or what was malformed; never data)."""
+
+    short_name = "CardFault"
+    sentence = N_("The card gave an answer that makes no sense ({detail}); insert it again or try another reader.")
+
+
+class ReaderFault(CarddError):
+    """Fields: detail."""
+
+    short_name = "ReaderFault"
+    sentence = N_("The reader failed ({detail}); plug it in again, and run `cardctl doctor` if that does not help.")
+
+
+class UnknownCard(CarddError):
+    """No driver knows the card."""
+
+    short_name = "UnknownCard"
+    sentence = N_("No driver knows this card; it may be no health professional's card.")
+
+
+class CardNotReady(CarddError):
+    """Fields: state."""
+
+    short_name = "CardNotReady"
+    sentence = N_("The card is not ready yet ({state}); wait for its Kind property and try again.")
+
+
+class ObjectNotFound(CarddError):
+    """Fields: label."""
+
+    short_name = "ObjectNotFound"
+    sentence = N_("The card holds nothing named {label}.")
+
+
+class NotTrusted(CarddError):
+    """Fields: reason."""
+
+    short_name = "NotTrusted"
+    sentence = N_("The card's certificate is not trusted: {reason}. `cardctl doctor` tells what is missing.")
+
+
+class ProofFailed(CarddError):
+    """The card did not prove the key of its certificate."""
+
+    short_name = "ProofFailed"
+    sentence = N_("The card could not prove that it holds the key of its certificate; it cannot be used.")
+
+
+class DecryptFailed(CarddError):
+    """The cryptogram could not be deciphered. No cause is given: it would serve as an oracle."""
+
+    short_name = "DecryptFailed"
+    sentence = N_("The message could not be decrypted with this card's key.")
+
+
+class SessionEnded(CarddError):
+    """Fields: reason (of the session's end)."""
+
+    short_name = "SessionEnded"
+    sentence = N_("The session has ended ({reason}); authenticate again.")
+
+
+class NotAuthorized(CarddError):
+    """Fields: reason."""
+
+    short_name = "NotAuthorized"
+    sentence = N_("This is not allowed: {reason}.")
+
+
+class NotAuthorizedCanObtain(CarddError):
+    """Fields: reason. The user could be asked, had the call not said no-user-interaction."""
+
+    short_name = "NotAuthorizedCanObtain"
+    sentence = N_("This needs the user's answer: {reason}.")
+
+
+class NotAuthorizedDismissed(CarddError):
+    """The user closed the question without an answer."""
+
+    short_name = "NotAuthorizedDismissed"
+    sentence = N_("The question was closed without an answer.")
+
+
+class Busy(CarddError):
+    """The card's queue is full."""
+
+    short_name = "Busy"
+    sentence = N_("The card has too much to do already; try again in a moment.")
+
+
+class Cancelled(CarddError):
+    """The work was given up."""
+
+    short_name = "Cancelled"
+    sentence = N_("The operation was cancelled.")
+
+
+class ConfigurationInvalid(CarddError):
+    """Fields: problem (with file and line)."""
+
+    short_name = "ConfigurationInvalid"
+    sentence = N_("The configuration cannot be used: {problem}. The one in force stays.")
+
+
+class Internal(CarddError):
+    """Fields: reference (to be found in the log)."""
+
+    short_name = "Internal"
+    sentence = N_("Something unforeseen went wrong; the log names it under the reference {reference}.")
+
+
+def all_errors() -> Mapping[str, type[CarddError]]:
+    """Every class by its D-Bus error name."""
+
+    def below(parent: type[CarddError]) -> list[type[CarddError]]:
+        return [found for child in parent.__subclasses__() for found in (child, *below(child))]
+
+    return {PREFIX + found.short_name: found for found in below(CarddError)}
