@@ -1,0 +1,222 @@
+"""The configuration file: typed TOML. An unknown key or a bad value is refused with its file, line and path.
+
+`systemd/cardd.toml` shows every key with its default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PATH = Path("/etc/cardd/cardd.toml")
+_SIZE_MAX = 1 << 20
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+class ConfigError(Exception):
+    """The file cannot be used; the text says where and why."""
+
+    def __init__(self, path: Path, problem: str, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        super().__init__(f"{path}: {problem}" if line is None else f"{path}, line {line}: {problem}")
+
+
+def _setting(default: Any, read: Callable[[Any], Any]) -> Any:  # a dataclass field of any type
+    """A field with its default and the function that turns a TOML value into it (ValueError: the reason)."""
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata={"read": read})
+    return field(default=default, metadata={"read": read})
+
+
+def _choice(*values: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:  # TOML
+        if value not in values:
+            raise ValueError(f"must be one of {', '.join(values)}")
+        return str(value)
+
+    return read
+
+
+def _string(value: Any) -> str:  # TOML
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a string that is not empty")
+    return value
+
+
+def _absolute_path(value: Any) -> Path:  # TOML
+    path = Path(_string(value))
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def _optional_path(value: Any) -> Path | None:  # TOML
+    return None if value == "" else _absolute_path(value)
+
+
+def _seconds(low: float, high: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:  # TOML
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
+        return float(value)
+
+    return read
+
+
+def _integer(low: int, high: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:  # TOML
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"must be an integer from {low} to {high}")
+        return value
+
+    return read
+
+
+def _fingerprints(value: Any) -> frozenset[str]:  # TOML
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError("must be a list of SHA-256 fingerprints")
+    plain = frozenset(one.replace(":", "").strip().lower() for one in value)
+    for one in sorted(plain):
+        if not _FINGERPRINT.fullmatch(one):
+            raise ValueError(f"{one!r} is no SHA-256 fingerprint (64 hexadecimal digits, colons allowed)")
+    return plain
+
+
+def _string_table(value: Any) -> dict[str, str]:  # TOML
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise ValueError("must be a table of strings")
+    return dict(value)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """What the daemon writes to its standard error, where journald takes it."""
+
+    level: str = _setting("info", _choice("error", "warning", "info", "debug", "apdu"))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadersSection:
+    """Where readers come from."""
+
+    backend: str = _setting("pcsc", _string)
+    options: Mapping[str, str] = _setting({}, _string_table)
+
+
+@dataclass(frozen=True, slots=True)
+class CardsSection:
+    """How cards are held and remembered."""
+
+    hold: str = _setting("session", _choice("session", "insertion", "shared"))
+    memory: Path | None = _setting(Path("/var/lib/cardd/cards"), _optional_path)
+    queue: int = _setting(64, _integer(1, 4096))
+
+
+@dataclass(frozen=True, slots=True)
+class PkiSection:
+    """Which authorities are believed."""
+
+    directory: Path = _setting(Path("/etc/cardd/trust"), _absolute_path)
+    unpinned: frozenset[str] = _setting(frozenset(), _fingerprints)
+    simulator: Path | None = _setting(None, _optional_path)
+
+
+@dataclass(frozen=True, slots=True)
+class PinSection:
+    """How long a PIN is waited for."""
+
+    descriptor_timeout: float = _setting(10.0, _seconds(0.1, 300))
+    agent_timeout: float = _setting(120.0, _seconds(1, 3600))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration, every value checked."""
+
+    log: LogSection = LogSection()
+    readers: ReadersSection = ReadersSection()
+    cards: CardsSection = CardsSection()
+    pki: PkiSection = PkiSection()
+    pin: PinSection = PinSection()
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or has an unknown key or a bad value.
+    """
+    try:
+        with path.open("rb") as reading:
+            raw = reading.read(_SIZE_MAX + 1)
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read ({error.strerror})") from error
+    if len(raw) > _SIZE_MAX:
+        raise ConfigError(path, f"is larger than {_SIZE_MAX} bytes")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, f"is not UTF-8 at byte {error.start}") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
+    """Turn the text of a configuration file into a `Config`; `path` serves the messages only.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, f"is no valid TOML: {error}") from error
+    sections = {one.name: one.type for one in dataclasses.fields(Config)}
+    values: dict[str, Any] = {}
+    for name, table in document.items():
+        if name not in sections:
+            raise ConfigError(path, f"there is no section [{name}]", _line_of(text, name, None))
+        if not isinstance(table, dict):
+            raise ConfigError(path, f"{name} must be a section [{name}]", _line_of(text, None, name))
+        values[name] = _section(type(getattr(Config(), name)), name, table, text, path)
+    return Config(**values)
+
+
+def _section(kind: type[Any], name: str, table: Mapping[str, Any], text: str, path: Path) -> Any:
+    readers = {_key(one.name): one for one in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        line = _line_of(text, name, key)
+        if key not in readers:
+            known = ", ".join(sorted(readers))
+            raise ConfigError(path, f"there is no key {name}.{key} (known in [{name}]: {known})", line)
+        try:
+            values[readers[key].name] = readers[key].metadata["read"](value)
+        except ValueError as error:
+            raise ConfigError(path, f"{name}.{key} {error}", line) from error
+    return kind(**values)
+
+
+def _key(attribute: str) -> str:
+    return attribute.replace("_", "-")
+
+
+def _line_of(text: str, section: str | None, key: str | None) -> int | None:
+    """Where a section or a key stands, found by reading the file as a person would; tomllib does not tell."""
+    current: str | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\s*([^\]]+?)\s*\]", line)
+        if header:
+            current = header.group(1)
+            if current == section and key is None:
+                return number
+            if key is not None and current == f"{section}.{key}":
+                return number
+        elif key is not None and current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line):
+            return number
+    return None
