@@ -1,0 +1,94 @@
+"""The life of a card in a reader, as one table.
+
+Every change of state goes through `advance`; what is not in the table cannot happen.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from types import MappingProxyType
+
+
+class State(enum.StrEnum):
+    """Where a card in a reader stands."""
+
+    PRESENT = "present"
+    IDENTIFIED = "identified"
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+    AUTHENTICATING = "authenticating"
+    AUTHENTICATED = "authenticated"
+    DEPARTED = "departed"
+
+
+class Event(enum.StrEnum):
+    """What can happen to it."""
+
+    NAMED = "named"
+    """The card said who it is."""
+    CHAIN_ACCEPTED = "chain-accepted"
+    CHAIN_REFUSED = "chain-refused"
+    PIN_OFFERED = "pin-offered"
+    PROVEN = "proven"
+    """PIN verified and fresh challenge answered."""
+    REFUSED = "refused"
+    """PIN wrong, proof failed, card held by another program."""
+    SESSION_ENDED = "session-ended"
+    """The session ended while the card stays."""
+    GONE = "gone"
+    """Card, reader or PC/SC service gone, or the daemon stops."""
+
+
+class EndReason(enum.StrEnum):
+    """Why a session ended, as the `Ended` signal says it."""
+
+    CARD_REMOVED = "card-removed"
+    READER_REMOVED = "reader-removed"
+    CARD_RESET = "card-reset"
+    PCSCD_LOST = "pcscd-lost"
+    ENDED_BY_USER = "ended-by-user"
+    DAEMON_STOPPED = "daemon-stopped"
+
+
+class IllegalTransitionError(Exception):
+    """A defect of the daemon: the table has no such line."""
+
+
+TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
+    {
+        (State.PRESENT, Event.NAMED): State.IDENTIFIED,
+        (State.IDENTIFIED, Event.CHAIN_ACCEPTED): State.TRUSTED,
+        (State.IDENTIFIED, Event.CHAIN_REFUSED): State.UNTRUSTED,
+        # The trust directory was read again, or a certificate's time came or went.
+        (State.TRUSTED, Event.CHAIN_ACCEPTED): State.TRUSTED,
+        (State.TRUSTED, Event.CHAIN_REFUSED): State.UNTRUSTED,
+        (State.UNTRUSTED, Event.CHAIN_ACCEPTED): State.TRUSTED,
+        (State.UNTRUSTED, Event.CHAIN_REFUSED): State.UNTRUSTED,
+        # The card turned out to be another one than remembered: it names itself again.
+        (State.TRUSTED, Event.NAMED): State.IDENTIFIED,
+        (State.UNTRUSTED, Event.NAMED): State.IDENTIFIED,
+        (State.TRUSTED, Event.PIN_OFFERED): State.AUTHENTICATING,
+        (State.AUTHENTICATING, Event.REFUSED): State.TRUSTED,
+        (State.AUTHENTICATING, Event.PROVEN): State.AUTHENTICATED,
+        (State.AUTHENTICATED, Event.SESSION_ENDED): State.TRUSTED,
+        (State.PRESENT, Event.GONE): State.DEPARTED,
+        (State.IDENTIFIED, Event.GONE): State.DEPARTED,
+        (State.TRUSTED, Event.GONE): State.DEPARTED,
+        (State.UNTRUSTED, Event.GONE): State.DEPARTED,
+        (State.AUTHENTICATING, Event.GONE): State.DEPARTED,
+        (State.AUTHENTICATED, Event.GONE): State.DEPARTED,
+    }
+)
+
+
+def advance(state: State, event: Event) -> State:
+    """The state after an event.
+
+    Raises:
+        IllegalTransitionError: the table does not allow it.
+    """
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise IllegalTransitionError(f"{event} cannot happen while {state}") from None
