@@ -1,0 +1,1 @@
+"""Who holds the card: from a certificate to a professional."""
