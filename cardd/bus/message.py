@@ -1,0 +1,211 @@
+"""A message's header: what it says about itself. D-Bus specification, "Message Format"."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Final
+
+from cardd.bus import syntax
+from cardd.bus.syntax import Malformed, Unsendable
+from cardd.bus.wire import decode_fields, encode_fields
+
+PREAMBLE_BYTES: Final = 16
+MAX_MESSAGE_BYTES: Final = 128 * 1024 * 1024  # D-Bus specification, "Message Format"
+
+_LITTLE, _BIG = ord("l"), ord("B")
+_PROTOCOL_VERSION = 1
+
+
+class Kind(IntEnum):
+    """Message types."""
+
+    METHOD_CALL = 1
+    METHOD_RETURN = 2
+    ERROR = 3
+    SIGNAL = 4
+
+
+class Flag(IntFlag):
+    """Header flags."""
+
+    NONE = 0
+    NO_REPLY_EXPECTED = 1
+    NO_AUTO_START = 2
+    ALLOW_INTERACTIVE_AUTHORIZATION = 4
+
+
+class _Field(IntEnum):
+    PATH = 1
+    INTERFACE = 2
+    MEMBER = 3
+    ERROR_NAME = 4
+    REPLY_SERIAL = 5
+    DESTINATION = 6
+    SENDER = 7
+    SIGNATURE = 8
+    UNIX_FDS = 9
+
+
+_FIELD_SIGNATURES: Final = {
+    _Field.PATH: "o",
+    _Field.REPLY_SERIAL: "u",
+    _Field.SIGNATURE: "g",
+    _Field.UNIX_FDS: "u",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preamble:
+    """The first 16 bytes of a message.
+
+    Args:
+        endian: `l` or `B` as a byte.
+        kind: message type, maybe one that this version does not know (to be ignored).
+        flags: header flags.
+        body_bytes: length of the body.
+        serial: the sender's number of the message.
+        header_bytes: length of the whole header, padding included.
+    """
+
+    endian: int
+    kind: int
+    flags: int
+    body_bytes: int
+    serial: int
+    header_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Length of the whole message."""
+        return self.header_bytes + self.body_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a message says about itself; fields as in the D-Bus specification, "Header Fields"."""
+
+    kind: int
+    flags: int
+    serial: int
+    path: str | None = None
+    interface: str | None = None
+    member: str | None = None
+    error_name: str | None = None
+    reply_serial: int = 0
+    destination: str | None = None
+    sender: str = ""
+    signature: str = ""
+    unix_fds: int = 0
+
+    @property
+    def wants_reply(self) -> bool:
+        """Whether this is a call whose sender waits for an answer."""
+        return self.kind == Kind.METHOD_CALL and not self.flags & Flag.NO_REPLY_EXPECTED
+
+
+def parse_preamble(data: bytes | bytearray) -> Preamble:
+    """Read the first 16 bytes of a message.
+
+    Raises:
+        Malformed: they begin no message of this protocol; the stream cannot be followed any further.
+    """
+    endian, kind, flags, version = data[0], data[1], data[2], data[3]
+    if endian not in (_LITTLE, _BIG) or version != _PROTOCOL_VERSION:
+        raise Malformed("no D-Bus message begins here")
+    order = "<" if endian == _LITTLE else ">"
+    body_bytes, serial, fields_bytes = struct.unpack_from(f"{order}III", data, 4)
+    preamble = Preamble(endian, kind, flags, body_bytes, serial, PREAMBLE_BYTES + fields_bytes + (-fields_bytes) % 8)
+    if preamble.total_bytes > MAX_MESSAGE_BYTES:
+        raise Malformed("a message longer than the protocol allows")
+    return preamble
+
+
+def parse_header(preamble: Preamble, data: bytes) -> Header:
+    """Read the header fields.
+
+    Args:
+        preamble: of the same message.
+        data: the whole header, preamble included.
+
+    Raises:
+        Malformed: the fields cannot be read.
+    """
+    fields = decode_fields(data, preamble.endian, PREAMBLE_BYTES - 4)
+    path, interface, member, error_name, destination, sender, signature = (
+        _text(fields.get(code))
+        for code in (
+            _Field.PATH,
+            _Field.INTERFACE,
+            _Field.MEMBER,
+            _Field.ERROR_NAME,
+            _Field.DESTINATION,
+            _Field.SENDER,
+            _Field.SIGNATURE,
+        )
+    )
+    return Header(
+        kind=preamble.kind,
+        flags=preamble.flags,
+        serial=preamble.serial,
+        path=path,
+        interface=interface,
+        member=member,
+        error_name=error_name,
+        reply_serial=_number(fields.get(_Field.REPLY_SERIAL)),
+        destination=destination,
+        sender=sender or "",
+        signature=signature or "",
+        unix_fds=_number(fields.get(_Field.UNIX_FDS)),
+    )
+
+
+def encode_message(header: Header, body: bytes = b"") -> bytes:
+    """A whole message.
+
+    Args:
+        header: `unix_fds` is the number of descriptors sent along; `sender` is left out, the bus fills it in.
+        body: made by `encode_body` for `header.signature`.
+
+    Raises:
+        Unsendable: a name or path that the bus would not take.
+    """
+    fields = [
+        (int(code), _FIELD_SIGNATURES.get(code, "s"), value)
+        for code, value in (
+            (_Field.PATH, _checked(header.path, syntax.is_object_path)),
+            (_Field.INTERFACE, _checked(header.interface, syntax.is_interface_name)),
+            (_Field.MEMBER, _checked(header.member, syntax.is_member_name)),
+            (_Field.ERROR_NAME, _checked(header.error_name, syntax.is_interface_name)),
+            (_Field.REPLY_SERIAL, header.reply_serial),
+            (_Field.DESTINATION, _checked(header.destination, syntax.is_bus_name)),
+            (_Field.SIGNATURE, header.signature),
+            (_Field.UNIX_FDS, header.unix_fds),
+        )
+        if value
+    ]
+    return (
+        encode_fields([_LITTLE, header.kind, header.flags, _PROTOCOL_VERSION, len(body), header.serial], fields) + body
+    )
+
+
+def _checked(name: str | None, check: Callable[[str], bool]) -> str | None:
+    if name is not None and not check(name):
+        raise Unsendable("a name or path that D-Bus does not allow")
+    return name
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise Malformed("a header field of the wrong type")
+
+
+def _number(value: object) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return value
+    raise Malformed("a header field of the wrong type")
