@@ -1,0 +1,190 @@
+"""A simulated card in the real pcscd, seen by pyscard."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from smartcard import scard
+
+from cardsim.card import CardProtocol
+from cardsim.faults import Fault
+from cardsim.transports.reader import ReaderError
+from cardsim.transports.vpcd import VpcdAddress, VpcdReader
+from tests.support.cards import ATR_T1, EchoCard
+from tests.support.pcscd import PcscdUnavailable, PrivatePcscd, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WAIT_MS = 10_000
+
+
+@pytest.fixture(scope="module")
+def pcscd() -> Iterator[PrivatePcscd]:
+    """One private pcscd for this module's tests."""
+    try:
+        with PrivatePcscd() as running:
+            yield running
+    except PcscdUnavailable as reason:
+        pytest.skip(f"pcscd unavailable: {reason}")
+
+
+@pytest.fixture
+def reader(pcscd: PrivatePcscd) -> Iterator[VpcdReader]:
+    """The first slot, empty before and after."""
+    slot = VpcdReader(VpcdAddress(port=pcscd.ports[0]))
+    yield slot
+    slot.remove()
+    with Client(pcscd.reader_names[0]) as client:
+        client.await_state(scard.SCARD_STATE_EMPTY)
+
+
+class Client:
+    """What a program sees of one reader, through pyscard."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        result, self.context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+        assert result == scard.SCARD_S_SUCCESS
+        self.handle = 0
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        scard.SCardReleaseContext(self.context)
+
+    def await_state(self, wanted: int) -> list[int]:
+        """Wait until the reader's state has the bit; return the ATR."""
+        state = scard.SCARD_STATE_UNAWARE
+        while True:
+            result, [(_, state, atr)] = scard.SCardGetStatusChange(self.context, _WAIT_MS, [(self.name, state)])
+            assert result == scard.SCARD_S_SUCCESS
+            if state & wanted:
+                return list(atr)
+
+    def connect(self) -> int:
+        """Connect shared; return the protocol."""
+        result, self.handle, protocol = scard.SCardConnect(
+            self.context, self.name, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_ANY
+        )
+        assert result == scard.SCARD_S_SUCCESS
+        return int(protocol)
+
+    def transmit(self, command: bytes) -> tuple[int, bytes]:
+        """Send a command in T=1."""
+        result, answer = scard.SCardTransmit(self.handle, scard.SCARD_PCI_T1, list(command))
+        return result, bytes(answer) if result == scard.SCARD_S_SUCCESS else b""
+
+
+def test_an_inserted_card_is_seen_with_its_atr_and_answers(pcscd: PrivatePcscd, reader: VpcdReader) -> None:
+    card = EchoCard(CardProtocol.T1)
+    with Client(pcscd.reader_names[0]) as client:
+        reader.insert(card)
+        assert bytes(client.await_state(scard.SCARD_STATE_PRESENT)) == ATR_T1
+        assert client.connect() == scard.SCARD_PROTOCOL_T1
+        long_command = bytes(range(256))
+        assert client.transmit(long_command) == (scard.SCARD_S_SUCCESS, long_command + b"\x90\x00")
+        assert card.commands == [long_command]
+
+
+def test_removal_and_insertion_again_are_seen_and_end_the_handle(pcscd: PrivatePcscd, reader: VpcdReader) -> None:
+    card = EchoCard(CardProtocol.T1)
+    with Client(pcscd.reader_names[0]) as client:
+        reader.insert(card)
+        client.await_state(scard.SCARD_STATE_PRESENT)
+        client.connect()
+        reader.remove()
+        assert reader.card is None
+        client.await_state(scard.SCARD_STATE_EMPTY)
+        assert client.transmit(b"\x00\xa4\x00\x00")[0] == scard.SCARD_W_REMOVED_CARD
+        reader.insert(card)
+        client.await_state(scard.SCARD_STATE_PRESENT)
+        assert client.transmit(b"\x00\xa4\x00\x00")[0] == scard.SCARD_W_REMOVED_CARD
+        client.connect()
+        assert client.transmit(b"\x00\xa4\x00\x00")[0] == scard.SCARD_S_SUCCESS
+
+
+def test_a_reset_reaches_the_card(pcscd: PrivatePcscd, reader: VpcdReader) -> None:
+    card = EchoCard(CardProtocol.T1)
+    reader.insert(card)
+    with Client(pcscd.reader_names[0]) as client:
+        client.await_state(scard.SCARD_STATE_PRESENT)
+        client.connect()
+        before = card.power_ups
+        assert scard.SCardDisconnect(client.handle, scard.SCARD_RESET_CARD) == scard.SCARD_S_SUCCESS
+        assert card.power_ups == before + 1
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["restarted", "killed"])
+def test_the_card_comes_back_after_pcscd(pcscd: PrivatePcscd, reader: VpcdReader, crash: bool) -> None:
+    reader.insert(EchoCard(CardProtocol.T1))
+    with Client(pcscd.reader_names[0]) as client:
+        client.await_state(scard.SCARD_STATE_PRESENT)
+    if crash:
+        pcscd.crash()
+        pcscd.start()
+    else:
+        pcscd.restart()
+    with Client(pcscd.reader_names[0]) as client:
+        assert bytes(client.await_state(scard.SCARD_STATE_PRESENT)) == ATR_T1
+
+
+def test_a_card_pulled_at_a_command_loses_the_answer(pcscd: PrivatePcscd, reader: VpcdReader) -> None:
+    card = EchoCard(CardProtocol.T1)
+    reader.insert(card)
+    with Client(pcscd.reader_names[0]) as client:
+        client.await_state(scard.SCARD_STATE_PRESENT)
+        client.connect()
+        reader.faults.arm(Fault.parse("remove-after@2"))
+        assert client.transmit(b"\x00\xb0\x00\x00")[1] == b"\x00\xb0\x00\x00\x90\x00"
+        assert client.transmit(b"\x00\xb0\x00\x01")[1] == b""
+        assert card.commands[-1] == b"\x00\xb0\x00\x01"
+        client.await_state(scard.SCARD_STATE_EMPTY)
+        assert reader.card is None
+
+
+def test_a_card_mute_at_power_up_is_there_and_cannot_be_connected(pcscd: PrivatePcscd, reader: VpcdReader) -> None:
+    reader.faults.arm(Fault.parse("mute@0+"))
+    reader.insert(EchoCard(CardProtocol.T1))
+    with Client(pcscd.reader_names[0]) as client:
+        client.await_state(scard.SCARD_STATE_MUTE)
+        result, *_ = scard.SCardConnect(client.context, client.name, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_ANY)
+        assert result == scard.SCARD_W_UNPOWERED_CARD
+
+
+def test_removal_does_not_wait_for_a_mute_card(pcscd: PrivatePcscd, reader: VpcdReader) -> None:
+    reader.insert(EchoCard(CardProtocol.T1))
+    with Client(pcscd.reader_names[0]) as client:
+        client.await_state(scard.SCARD_STATE_PRESENT)
+        client.connect()
+        reader.faults.arm(Fault.parse("mute@1"))
+        answers: list[tuple[int, bytes]] = []
+        waiting = threading.Thread(target=lambda: answers.append(client.transmit(b"\x00\xb0\x00\x00")))
+        waiting.start()
+        reader.remove()
+        waiting.join()
+        assert answers[0][1] == b""
+
+
+def test_a_slot_with_a_card_takes_no_second(pcscd: PrivatePcscd, reader: VpcdReader) -> None:
+    reader.insert(EchoCard(CardProtocol.T1))
+    other = VpcdReader(reader.address, accept_seconds=0.5)
+    with pytest.raises(ReaderError, match="another card in this slot"):
+        other.insert(EchoCard(CardProtocol.T1))
+    assert other.card is None
+
+
+def test_without_pcscd_the_error_names_the_address_and_the_remedy() -> None:
+    port = free_ports(1)
+    reader = VpcdReader(VpcdAddress(port=port))
+    with pytest.raises(ReaderError, match=rf"no vpcd listens on 127\.0\.0\.1:{port} .*start pcscd"):
+        reader.insert(EchoCard())
+    assert reader.card is None
+
+
+def test_a_command_can_run_inside_the_namespace(pcscd: PrivatePcscd) -> None:
+    listed = pcscd.run(["cat", "/run/pcscd/pcscd.pid"])
+    assert listed.stdout.strip("\n\0") == str(pcscd.pid)
