@@ -6,20 +6,22 @@ Descriptors are hostile: closed at the other end, endless, never written, or of 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cardd.errors import CarddError, DescriptorUnusable
 from cardd.sessions.secret import Secret
 
-_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
+_WRONG_KIND = "it is neither a pipe nor a memfd"
+_FROZEN = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
 
 
 async def read_secret(descriptor: int, *, limit: int, timeout: float) -> Secret:
-    """Read to the end of a pipe, a socket or a sealed memfd.
+    """Read a pipe, or a sealed memfd, to its end.
 
     Args:
         descriptor: stays open; its owner closes it.
@@ -31,15 +33,15 @@ async def read_secret(descriptor: int, *, limit: int, timeout: float) -> Secret:
     """
     kind = _kind_of(descriptor)
     if stat.S_ISREG(kind):
-        _require_sealed(descriptor)
-        return _read_sealed(descriptor, limit)
-    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
-        raise DescriptorUnusable(reason="it is neither a pipe nor a sealed memfd")
+        return _read_memfd(descriptor, limit)
+    if not stat.S_ISFIFO(kind):
+        raise DescriptorUnusable(reason=_WRONG_KIND)
     collected = Secret(bytearray())
     try:
         async with asyncio.timeout(timeout):
-            while await _read_some(descriptor, collected, limit):
-                pass
+            with _own_pipe() as pipe:
+                while await _read_some(descriptor, pipe, collected, limit):
+                    pass
     except TimeoutError:
         collected.wipe()
         raise DescriptorUnusable(reason=f"its writer did not finish within {timeout:g} seconds") from None
@@ -52,12 +54,12 @@ async def read_secret(descriptor: int, *, limit: int, timeout: float) -> Secret:
 async def write_plaintext(
     descriptor: int, plaintext: Secret, *, timeout: float, still_valid: Callable[[], CarddError | None]
 ) -> None:
-    """Write a plaintext to a pipe, a socket or a file that is empty of surprises.
+    """Write a plaintext into a pipe or a memfd.
 
     Args:
         descriptor: stays open; its owner closes it.
-        plaintext: at most 4,096 bytes, which a pipe that polls writable takes at once (POSIX PIPE_BUF).
-        timeout: seconds that the reader has for making room.
+        plaintext: at most 4,096 bytes, which a pipe takes whole or not at all (POSIX PIPE_BUF).
+        timeout: seconds that the pipe's reader has for making room.
         still_valid: asked immediately before the bytes leave; an error says why they must not.
 
     Raises:
@@ -65,20 +67,14 @@ async def write_plaintext(
         CarddError: what `still_valid` gave.
     """
     kind = _kind_of(descriptor)
-    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or _is_memfd(descriptor, kind)):
-        raise DescriptorUnusable(reason="it is neither a pipe nor a memfd")
     if len(plaintext) > select.PIPE_BUF:
         raise DescriptorUnusable(reason=f"more than {select.PIPE_BUF} bytes would go through it at once")
-    if not stat.S_ISREG(kind):
-        await _until_ready(descriptor, writing=True, timeout=timeout)
-    if (error := still_valid()) is not None:
-        raise error
-    try:
-        written = os.write(descriptor, plaintext.buffer)
-    except OSError as failure:
-        raise DescriptorUnusable(reason=f"it cannot be written ({failure.strerror})") from failure
-    if written != len(plaintext):
-        raise DescriptorUnusable(reason="its reader took only a part")
+    if stat.S_ISREG(kind):
+        _write_memfd(descriptor, plaintext, still_valid)
+    elif stat.S_ISFIFO(kind):
+        await _write_pipe(descriptor, plaintext, timeout, still_valid)
+    else:
+        raise DescriptorUnusable(reason=_WRONG_KIND)
 
 
 def _kind_of(descriptor: int) -> int:
@@ -88,27 +84,17 @@ def _kind_of(descriptor: int) -> int:
         raise DescriptorUnusable(reason=f"it is not open ({error.strerror})") from error
 
 
-def _is_memfd(descriptor: int, kind: int) -> bool:
-    if not stat.S_ISREG(kind):
-        return False
+def _seals_of(descriptor: int) -> int:
+    """Only a memfd has seals. Another regular file could block the daemon (a network, a FUSE file system)."""
     try:
-        fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+        return fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
     except OSError:
-        return False
-    return True
+        raise DescriptorUnusable(reason=_WRONG_KIND) from None
 
 
-def _require_sealed(descriptor: int) -> None:
-    """A regular file could block the daemon (network, FUSE) or change under its eyes; a sealed memfd can do neither."""
-    try:
-        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
-    except OSError:
-        raise DescriptorUnusable(reason="it is neither a pipe nor a sealed memfd") from None
-    if seals & _SEALS != _SEALS:
+def _read_memfd(descriptor: int, limit: int) -> Secret:
+    if _seals_of(descriptor) & _FROZEN != _FROZEN:
         raise DescriptorUnusable(reason="its memfd is not sealed against writing, growing and shrinking")
-
-
-def _read_sealed(descriptor: int, limit: int) -> Secret:
     size = os.fstat(descriptor).st_size
     if size > limit:
         raise DescriptorUnusable(reason=f"it holds more than {limit} bytes")
@@ -121,28 +107,87 @@ def _read_sealed(descriptor: int, limit: int) -> Secret:
     return Secret(buffer)
 
 
-async def _read_some(descriptor: int, collected: Secret, limit: int) -> bool:
-    """Append what is there; False at the end."""
-    await _until_ready(descriptor, writing=False, timeout=None)
-    room = bytearray(limit + 1)
+def _write_memfd(descriptor: int, plaintext: Secret, still_valid: Callable[[], CarddError | None]) -> None:
+    _seals_of(descriptor)
+    _require(still_valid)
     try:
-        got = os.readv(descriptor, [room])
-        if len(collected) + got > limit:
-            raise DescriptorUnusable(reason=f"it holds more than {limit} bytes")
-        collected.buffer.extend(memoryview(room)[:got])
+        written = os.write(descriptor, plaintext.buffer)
+    except OSError as error:
+        raise DescriptorUnusable(reason=f"it cannot be written ({error.strerror})") from error
+    if written != len(plaintext):
+        raise DescriptorUnusable(reason="it took only a part")
+
+
+async def _write_pipe(
+    descriptor: int, plaintext: Secret, timeout: float, still_valid: Callable[[], CarddError | None]
+) -> None:
+    try:
+        async with asyncio.timeout(timeout):
+            with _own_pipe() as (take, put):
+                os.writev(put, [plaintext.buffer])
+                left = len(plaintext)
+                while left:
+                    await _until_ready(descriptor, writing=True)
+                    _require(still_valid)
+                    left -= _splice_out(take, descriptor, left)
+    except TimeoutError:
+        raise DescriptorUnusable(reason=f"nobody made room in it within {timeout:g} seconds") from None
+
+
+def _splice_out(take: int, descriptor: int, count: int) -> int:
+    try:
+        return os.splice(take, descriptor, count, flags=os.SPLICE_F_NONBLOCK)
+    except BlockingIOError:
+        return 0
+    except OSError as error:
+        raise DescriptorUnusable(reason=f"it cannot be written ({error.strerror})") from error
+
+
+async def _read_some(descriptor: int, pipe: tuple[int, int], collected: Secret, limit: int) -> bool:
+    """Append what is there; False at the end.
+
+    The bytes go by way of a pipe of our own: `splice` is the one call that cannot block on a pipe whose flags the
+    other side controls as well.
+    """
+    take, put = pipe
+    await _until_ready(descriptor, writing=False)
+    try:
+        moved = os.splice(descriptor, put, limit + 1 - len(collected), flags=os.SPLICE_F_NONBLOCK)
     except BlockingIOError:
         return True
     except OSError as error:
         raise DescriptorUnusable(reason=f"it cannot be read ({error.strerror})") from error
+    if moved == 0:
+        return False
+    room = bytearray(moved)
+    os.readv(take, [room])
+    collected.buffer.extend(room)
+    room[:] = bytes(moved)
+    if len(collected) > limit:
+        raise DescriptorUnusable(reason=f"it holds more than {limit} bytes")
+    return True
+
+
+def _require(still_valid: Callable[[], CarddError | None]) -> None:
+    if (error := still_valid()) is not None:
+        raise error
+
+
+@contextlib.contextmanager
+def _own_pipe() -> Iterator[tuple[int, int]]:
+    """Read end, write end; neither blocks."""
+    take, put = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield take, put
     finally:
-        room[:] = bytes(len(room))
-    return got > 0
+        os.close(take)
+        os.close(put)
 
 
-async def _until_ready(descriptor: int, *, writing: bool, timeout: float | None) -> None:
+async def _until_ready(descriptor: int, *, writing: bool) -> None:
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
-    # The loop's selector knows a file description only once: another caller may have passed the same one.
+    # The loop's selector knows a descriptor once; another call may wait for the same one.
     own = os.dup(descriptor)
     add, remove = (loop.add_writer, loop.remove_writer) if writing else (loop.add_reader, loop.remove_reader)
 
@@ -153,13 +198,8 @@ async def _until_ready(descriptor: int, *, writing: bool, timeout: float | None)
     try:
         add(own, wake)
         try:
-            async with asyncio.timeout(timeout):
-                await ready
+            await ready
         finally:
             remove(own)
-    except TimeoutError:
-        raise DescriptorUnusable(reason="its reader does not take what is written") from None
-    except PermissionError as error:
-        raise DescriptorUnusable(reason="it cannot be waited for") from error
     finally:
         os.close(own)

@@ -28,16 +28,16 @@ class Secret:
         return len(self._buffer)
 
     def wipe(self) -> None:
-        """Overwrite with zeros and empty."""
-        for index in range(len(self._buffer)):
-            self._buffer[index] = 0
-        del self._buffer[:]
+        """Overwrite with zeros, in place."""
+        self._buffer[:] = bytes(len(self._buffer))
 
     def __enter__(self) -> Self:
         """The secret itself."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Wipe, whatever happened."""
         self.wipe()
 

@@ -1,0 +1,208 @@
+"""org.cardd1.Card: one insertion of one card."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from cardd.access.caller import Caller
+from cardd.bus import names
+from cardd.bus.agents import Agents
+from cardd.bus.descriptors import OwnedFd
+from cardd.bus.holder import holder_reply
+from cardd.bus.interface import Call, Interface, dbus_property, method
+from cardd.bus.options import interaction_allowed, no_options
+from cardd.bus.reader import reader_path
+from cardd.bus.session import session_path
+from cardd.bus.wire import variant
+from cardd.errors import NotAuthorizedCanObtain
+from cardd.pki.trust import Trust
+from cardd.sessions.pin import DescriptorPin, PinQuestion, PinSource
+from cardd.sessions.pin_change import change_pin, unblock_pin
+from cardd.sessions.presence import Presence
+from cardd.sessions.registry import Sessions
+from cardd.sessions.secret import Secret
+from cardd_drivers.contract import Capabilities, PinRules
+
+LABEL_MAX = 128
+"""Characters of a data object's label (PKCS #15 allows 255; cards use far fewer)."""
+
+
+def card_path(presence: Presence) -> str:
+    """Where a card stands."""
+    return f"{names.CARDS}/{presence.number}"
+
+
+class CardInterface(Interface):
+    """Stands at /org/cardd1/cards/N while the card is in its reader.
+
+    Args:
+        presence: what it speaks for.
+        sessions: what opens sessions.
+        agents: who asks the user.
+        descriptor_timeout: seconds that a caller has for writing a PIN.
+    """
+
+    name = names.CARD
+
+    def __init__(self, presence: Presence, sessions: Sessions, agents: Agents, *, descriptor_timeout: float) -> None:
+        super().__init__()
+        self._presence = presence
+        self._sessions = sessions
+        self._agents = agents
+        self._descriptor_timeout = descriptor_timeout
+
+    @method("a{sv}", "o", in_names=("options",), out_names=("session",))
+    async def authenticate(self, call: Call, options: dict[str, Any]) -> str:
+        """Ask the caller's agent for the PIN."""
+        may_ask = interaction_allowed(options)
+        return await self._authenticate(call, _Asking(self._agents, call.caller, may_ask=may_ask))
+
+    @method("ha{sv}", "o", in_names=("pin", "options"), out_names=("session",))
+    async def authenticate_with_pin(self, call: Call, pin: OwnedFd, options: dict[str, Any]) -> str:
+        """Take the PIN from the caller's descriptor."""
+        no_options(options)
+        return await self._authenticate(call, DescriptorPin(pin.fileno(), timeout=self._descriptor_timeout))
+
+    @method("a{sv}", in_names=("options",))
+    async def change_pin(self, call: Call, options: dict[str, Any]) -> None:
+        """Ask for the PIN and a new one."""
+        asking = _Asking(self._agents, call.caller, may_ask=interaction_allowed(options))
+        await self._changing(change_pin(self._presence, call.caller, asking))
+
+    @method("a{sv}", in_names=("options",))
+    async def unblock_pin(self, call: Call, options: dict[str, Any]) -> None:
+        """Ask for the unblocking code and a new PIN."""
+        asking = _Asking(self._agents, call.caller, may_ask=interaction_allowed(options))
+        await self._changing(unblock_pin(self._presence, call.caller, asking))
+
+    @method("sa{sv}", "ay", in_names=("label", "options"), out_names=("value",))
+    async def read_object(self, call: Call, label: str, options: dict[str, Any]) -> bytes:
+        """Read a data object by its label."""
+        call.guard = self._presence.guard
+        no_options(options)
+        return await self._presence.read_object(call.caller, label[:LABEL_MAX])
+
+    @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
+    async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, object]:
+        """Whose card it is."""
+        call.guard = self._presence.guard
+        no_options(options)
+        self._presence.require_ready()
+        return holder_reply(self._presence)
+
+    @method("a{sv}", "a{say}", in_names=("options",), out_names=("certificates",))
+    async def get_certificates(self, call: Call, options: dict[str, Any]) -> dict[str, bytes]:
+        """DER certificates by key name."""
+        call.guard = self._presence.guard
+        no_options(options)
+        return await self._presence.read_certificates(call.caller)
+
+    @dbus_property("o", emits="const")
+    def reader(self) -> str:
+        """Where it is."""
+        return reader_path(self._presence.card.insertion.reader)
+
+    @dbus_property("s")
+    def driver(self) -> str:
+        """Which driver speaks to it."""
+        return self._presence.card.driver_name or ""
+
+    @dbus_property("s")
+    def state(self) -> str:
+        """How far it is known."""
+        return self._presence.card.state.value
+
+    @dbus_property("s")
+    def problem(self) -> str:
+        """An error name, or empty."""
+        problem = self._presence.problem
+        return "" if problem is None else problem.name
+
+    @dbus_property("s")
+    def kind(self) -> str:
+        """What sort of card."""
+        identity = self._presence.card.identity
+        return "" if identity is None else identity.kind.value
+
+    @dbus_property("i")
+    def pin_tries_left(self) -> int:
+        """-1 when not known."""
+        tries_left = self._presence.tries_left
+        return -1 if tries_left is None else tries_left
+
+    @dbus_property("a{sv}")
+    def trust(self) -> dict[str, object]:
+        """The verdict on its certificate."""
+        return _trust_reply(self._presence.trust)
+
+    @dbus_property("o")
+    def session(self) -> str:
+        """The open session, or / ."""
+        session = self._presence.session
+        return names.NO_OBJECT if session is None else session_path(session)
+
+    @dbus_property("a{sv}")
+    def capabilities(self) -> dict[str, object]:
+        """What it can do."""
+        return _capabilities_reply(self._presence.card.capabilities)
+
+    async def _authenticate(self, call: Call, source: PinSource) -> str:
+        call.guard = self._presence.guard
+        session = await self._sessions.authentication(self._presence).authenticate(call.caller, source)
+        # From here on the session's own end counts: a path to an ended session would be a lie.
+        call.guard = session.guard
+        return session_path(session)
+
+    async def _changing(self, work: Awaitable[None]) -> None:
+        await work
+        self._sessions.changed(self._presence)
+
+
+class _Asking:
+    """The caller's agent, looked for when there is something to ask."""
+
+    def __init__(self, agents: Agents, caller: Caller, *, may_ask: bool) -> None:
+        self._agents = agents
+        self._caller = caller
+        self._may_ask = may_ask
+
+    async def answer(self, question: PinQuestion) -> Secret:
+        """See `cardd.sessions.pin.PinSource`."""
+        if not self._may_ask:
+            raise NotAuthorizedCanObtain(reason="the PIN must be asked for, and the call forbids asking")
+        return await self._agents.source_for(self._caller).answer(question)
+
+
+def _trust_reply(trust: Trust | None) -> dict[str, object]:
+    if trust is None:
+        return {"state": variant("s", "unknown")}
+    reply = {
+        "state": variant("s", trust.state.value),
+        "reason": variant("s", trust.reason.value),
+        "revocation": variant("s", trust.revocation.value),
+        "simulator": variant("b", trust.simulator),
+        "checked-at": variant("t", int(trust.checked_at.timestamp())),
+    }
+    if trust.expires is not None:
+        reply["expires"] = variant("t", int(trust.expires.timestamp()))
+    return reply
+
+
+def _capabilities_reply(capabilities: Capabilities | None) -> dict[str, object]:
+    if capabilities is None:
+        return {}
+    reply: dict[str, object] = {
+        f"sign.{key.value}": variant("as", sorted(one.value for one in algorithms))
+        for key, algorithms in capabilities.signature.items()
+    }
+    reply["decrypt.encryption"] = variant("as", sorted(one.value for one in capabilities.decipher))
+    for code, rules in (("pin", capabilities.pin), ("puk", capabilities.puk)):
+        reply.update(_rules_reply(code, rules))
+    return reply
+
+
+def _rules_reply(code: str, rules: PinRules | None) -> dict[str, object]:
+    if rules is None:
+        return {}
+    return {f"{code}-minimum": variant("u", rules.minimum), f"{code}-maximum": variant("u", rules.maximum)}

@@ -1,0 +1,41 @@
+"""The `a{sv}` that ends every method that acts: options by name, and a refusal by name for what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cardd.bus import names
+from cardd.errors import InvalidArgument, UnknownOption
+
+
+def no_options(options: Mapping[str, Any]) -> None:
+    """For a method that has none.
+
+    Raises:
+        UnknownOption: there is one.
+    """
+    _require_known(options, frozenset())
+
+
+def interaction_allowed(options: Mapping[str, Any]) -> bool:
+    """For a method that may ask the user: False when the caller said no-user-interaction.
+
+    Raises:
+        UnknownOption: another option.
+        InvalidArgument: the option is no boolean.
+    """
+    _require_known(options, frozenset((names.OPTION_NO_USER_INTERACTION,)))
+    option = options.get(names.OPTION_NO_USER_INTERACTION)
+    if option is None:
+        return True
+    if option.signature != "b":
+        raise InvalidArgument(argument=names.OPTION_NO_USER_INTERACTION, reason="it must be a boolean")
+    return not option.value
+
+
+def _require_known(options: Mapping[str, Any], known: frozenset[str]) -> None:
+    for name in options:
+        if name not in known:
+            shown = "".join(one if one.isprintable() else "?" for one in name[:40])
+            raise UnknownOption(option=shown or '""')

@@ -1,0 +1,101 @@
+"""org.cardd1.Session: what a verified PIN opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cardd.bus import names
+from cardd.bus.descriptors import OwnedFd
+from cardd.bus.holder import holder_reply
+from cardd.bus.interface import Call, Interface, Signal, dbus_property, method
+from cardd.bus.options import no_options
+from cardd.sessions.descriptors import write_plaintext
+from cardd.sessions.presence import Presence
+from cardd.sessions.registry import Sessions
+from cardd.sessions.session import Session
+from cardd.sessions.states import EndReason
+
+
+def session_path(session: Session) -> str:
+    """Where a session stands."""
+    return f"{names.SESSIONS}/{session.number}"
+
+
+class SessionInterface(Interface):
+    """Stands at /org/cardd1/sessions/N until the session ends.
+
+    Args:
+        session: what it speaks for.
+        presence: the card that carries it.
+        sessions: the registry that ends it.
+        write_timeout: seconds that a caller has for taking a plaintext out of its pipe.
+    """
+
+    name = names.SESSION
+    ended = Signal("s", names=("reason",))
+
+    def __init__(self, session: Session, presence: Presence, sessions: Sessions, *, write_timeout: float) -> None:
+        super().__init__()
+        self._session = session
+        self._presence = presence
+        self._sessions = sessions
+        self._write_timeout = write_timeout
+
+    @method("ssaya{sv}", "ay", in_names=("key", "algorithm", "digest", "options"), out_names=("signature",))
+    async def sign(self, call: Call, key: str, algorithm: str, digest: bytes, options: dict[str, Any]) -> bytes:
+        """Sign a digest with a key of the card."""
+        call.guard = self._session.guard
+        no_options(options)
+        return await self._session.sign(call.caller, key, algorithm, digest)
+
+    @method("ssayha{sv}", in_names=("key", "algorithm", "cryptogram", "output", "options"))
+    async def decrypt(
+        self, call: Call, key: str, algorithm: str, cryptogram: bytes, output: OwnedFd, options: dict[str, Any]
+    ) -> None:
+        """Decipher one block into the caller's descriptor."""
+        call.guard = self._session.guard
+        no_options(options)
+        with await self._session.decrypt(call.caller, key, algorithm, cryptogram) as plaintext:
+            await write_plaintext(
+                output.fileno(), plaintext, timeout=self._write_timeout, still_valid=self._session.guard
+            )
+
+    @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
+    async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, object]:
+        """Who the session stands for."""
+        call.guard = self._session.guard
+        no_options(options)
+        self._session.require_open(call.caller)
+        return holder_reply(self._presence)
+
+    @method("a{sv}", in_names=("options",))
+    async def end(self, call: Call, options: dict[str, Any]) -> None:
+        """End it; the card is reset."""
+        no_options(options)
+        self._session.require_open(call.caller)
+        self._sessions.end(self._session, EndReason.ENDED_BY_USER)
+
+    @dbus_property("o", emits="const")
+    def card(self) -> str:
+        """The card that carries it."""
+        return f"{names.CARDS}/{self._presence.number}"
+
+    @dbus_property("s", emits="const")
+    def level(self) -> str:
+        """What it rests on."""
+        return "card"
+
+    @dbus_property("t", emits="const")
+    def since(self) -> int:
+        """Microseconds since 1970."""
+        return int(self._session.since.timestamp() * 1_000_000)
+
+    @dbus_property("t")
+    def expires(self) -> int:
+        """0: as long as the card stays."""
+        return 0
+
+    @dbus_property("t", emits="false")
+    def uses(self) -> int:
+        """Key uses served."""
+        return self._session.uses

@@ -1,0 +1,217 @@
+"""Composition root: builds every part from the configuration, starts them, stops them. The only file that knows all."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cardd import __version__
+from cardd.bus import names
+from cardd.bus.agents import Agents
+from cardd.bus.dispatch import Dispatcher
+from cardd.bus.failures import BusError
+from cardd.bus.objects import ObjectTree
+from cardd.bus.service import Service
+from cardd.bus.transport import Transport, connect
+from cardd.cards.channel import APDU_LEVEL
+from cardd.cards.connection import HoldMode
+from cardd.cards.drivers import Drivers
+from cardd.cards.memory import open_memory
+from cardd.cards.roster import Roster
+from cardd.config import DEFAULT_PATH, Config, ConfigError, load
+from cardd.errors import ConfigurationInvalid
+from cardd.pki.store import TrustStore
+from cardd.readers.stack import StackUnavailable, load_stack
+from cardd.readers.watch import Watch
+from cardd.sessions.presence import Environment
+from cardd.sessions.registry import Sessions
+
+log = logging.getLogger("cardd")
+
+EXIT_CONFIGURATION = 78
+"""EX_CONFIG (sysexits.h): starting again does not help."""
+EXIT_UNAVAILABLE = 69
+"""EX_UNAVAILABLE (sysexits.h): the bus is gone or refuses; systemd starts the daemon again."""
+
+
+class Daemon:
+    """Every part of the running daemon.
+
+    Args:
+        path: of the configuration file, read again on Reload.
+        config: what it says now.
+        bus_address: D-Bus address, None for the system bus.
+    """
+
+    def __init__(self, path: Path, config: Config, bus_address: str | None) -> None:
+        self._path = path
+        self._config = config
+        self._bus_address = bus_address
+        self._trust = _load_trust(config)
+        self._environment = Environment(trust=lambda: self._trust, clock=_now)
+        self._sessions = Sessions(self._environment)
+        self._service: Service | None = None
+
+    async def run(self) -> int:
+        """Serve until told to stop, or until the bus is lost; gives the exit status.
+
+        Raises:
+            BusError: no bus, or the name cannot be had.
+            StackUnavailable: the readers' backend cannot be loaded.
+        """
+        config = self._config
+        stack = load_stack(config.readers.backend, config.readers.options)
+        drivers = Drivers.discover()
+        transport = await connect(self._bus_address)
+        tree = ObjectTree(transport, names.ROOT)
+        agents = Agents(transport, timeout=config.pin.agent_timeout, descriptor_timeout=config.pin.descriptor_timeout)
+        service = Service(tree, self._sessions, agents, descriptor_timeout=config.pin.descriptor_timeout)
+        service.add_manager(drivers.names, self._warnings, self._reload)
+        self._service = service
+        self._sessions.listen(service)
+        dispatcher = Dispatcher(transport, tree, missing=service.missing)
+        dispatcher.on_departed(agents.forget)
+        await dispatcher.start()
+        roster = Roster(
+            stack,
+            drivers,
+            self._sessions,
+            memory=open_memory(config.cards.memory),
+            hold=HoldMode(config.cards.hold),
+            queue=config.cards.queue,
+        )
+        loop = asyncio.get_running_loop()
+        watch = Watch(stack, lambda event: loop.call_soon_threadsafe(roster.handle, event))
+        stop = _stop_requested(loop, self._reload_quietly)
+        watch.start()
+        try:
+            await transport.request_name(names.SERVICE)
+            log.info("cardd %s serves %s", __version__, names.SERVICE)
+            return await _until_stopped(stop, transport)
+        finally:
+            await self._sessions.stop()
+            await asyncio.to_thread(watch.stop)
+            await roster.stop()
+            await transport.flushed()
+            transport.close()
+
+    def _warnings(self) -> list[str]:
+        warnings = [str(problem) for problem in self._trust.problems]
+        if self._trust.simulator_trusted:
+            warnings.append(
+                f"The simulator's authorities in {self._config.pki.simulator} are trusted: whoever has their keys can "
+                "pass for any professional. Remove [pki] simulator from the configuration of a real workstation."
+            )
+        if not self._trust.has_roots:
+            warnings.append("No root certificate is trusted: no card can be used. Run `cardctl trust add`.")
+        if self._config.cards.hold == HoldMode.SHARED:
+            warnings.append(
+                '[cards] hold is "shared": other programs can use the PIN of a card while a session is open.'
+            )
+        return warnings
+
+    def _reload(self) -> None:
+        """Read the configuration's trust again; what needs a restart (readers, cards, pin) is said."""
+        try:
+            config = load(self._path)
+        except ConfigError as error:
+            raise ConfigurationInvalid(problem=str(error)) from error
+        if (config.readers, config.cards, config.pin) != (
+            self._config.readers,
+            self._config.cards,
+            self._config.pin,
+        ):
+            log.warning("changes in [readers], [cards] and [pin] count after a restart")
+        self._trust = _load_trust(config)
+        self._config = config
+        _set_level(config)
+        self._sessions.judge_again()
+        if self._service is not None:
+            self._service.warnings_changed()
+        log.info("configuration and trust directory read again")
+
+    def _reload_quietly(self) -> None:
+        try:
+            self._reload()
+        except ConfigurationInvalid as error:
+            log.error("%s", error.message)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _load_trust(config: Config) -> TrustStore:
+    store = TrustStore.load(
+        config.pki.directory, unpinned=config.pki.unpinned, simulator=config.pki.simulator, clock=_now
+    )
+    for problem in store.problems:
+        log.warning("%s", problem)
+    return store
+
+
+def _stop_requested(loop: asyncio.AbstractEventLoop, reload: object) -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    return stop
+
+
+async def _until_stopped(stop: asyncio.Event, transport: Transport) -> int:
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(transport.lost.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if transport.lost.is_set():
+        log.error("the bus is gone (%s): every session ends here", transport.lost_reason)
+        return EXIT_UNAVAILABLE
+    log.info("stopping")
+    return 0
+
+
+def _set_level(config: Config) -> None:
+    levels = {"apdu": APDU_LEVEL}
+    level = levels.get(config.log.level, logging.getLevelNamesMapping().get(config.log.level.upper(), logging.INFO))
+    logging.getLogger().setLevel(level)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="cardd", description="Serve health professionals' cards on D-Bus, exactly while they are in a reader."
+    )
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"default: {DEFAULT_PATH}")
+    parser.add_argument("--bus", metavar="ADDRESS", help="D-Bus address; default: the system bus")
+    parser.add_argument("--version", action="version", version=f"cardd {__version__}")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `cardd`."""
+    options = _arguments(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.addLevelName(APDU_LEVEL, "APDU")
+    try:
+        config = load(options.config)
+    except ConfigError as error:
+        log.error("%s", error)
+        return EXIT_CONFIGURATION
+    _set_level(config)
+    try:
+        return asyncio.run(Daemon(options.config, config, options.bus).run())
+    except StackUnavailable as error:
+        log.error("%s", error)
+        return EXIT_CONFIGURATION
+    except BusError as error:
+        log.error("%s", error)
+        return EXIT_UNAVAILABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""From a card and a PIN to a session: the PIN to the card, a fresh challenge back from it, and nothing in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+
+from cardd.access.caller import Caller
+from cardd.cards.worker import Priority
+from cardd.errors import CardChanged, CarddError, CardInUse, PinBlocked, ProofFailed
+from cardd.pki.errors import ChallengeMismatch
+from cardd.pki.proof import verify_challenge
+from cardd.sessions.failures import client_errors
+from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, rules_or_refuse
+from cardd.sessions.presence import Presence
+from cardd.sessions.secret import Secret
+from cardd.sessions.session import Session
+from cardd.sessions.states import Event, State
+from cardd_drivers.contract import Card, KeyName, PinRules
+from cardd_drivers.contract import PinBlocked as CardBlockedPin
+from cardd_drivers.contract import PinIncorrect as CardRefusedPin
+
+log = logging.getLogger(__name__)
+
+CHALLENGE_LENGTH = 32
+"""Bytes of fresh randomness that the card signs."""
+
+
+class Authentication:
+    """Opens sessions on one card.
+
+    Args:
+        presence: the card in its reader.
+        opened: makes a session of a proven card for a caller; called on the loop.
+    """
+
+    def __init__(self, presence: Presence, opened: Callable[[Presence, Caller], Session]) -> None:
+        self._presence = presence
+        self._opened = opened
+        self._asking: dict[int, asyncio.Lock] = {}
+
+    async def authenticate(self, caller: Caller, source: PinSource) -> Session:
+        """The session that is open on the card, or a new one for this caller's PIN.
+
+        A second application of the same user waits for the first one's question and shares its answer's session.
+
+        Raises:
+            CarddError: the card cannot be used, is not believed, is in use; the PIN was not given, wrong, or blocked.
+        """
+        async with self._asking.setdefault(caller.uid, asyncio.Lock()):
+            if (session := self._shared(caller)) is not None:
+                return session
+            question = self._question()
+            with await self._presence.while_here(source.answer(question)) as pin:
+                require_form(pin, question)
+                async with self._presence.proving:
+                    if (session := self._shared(caller)) is not None:
+                        return session
+                    return await self._open(caller, pin)
+
+    def _shared(self, caller: Caller) -> Session | None:
+        session = self._presence.session
+        if session is not None:
+            session.require_open(caller)
+        return session
+
+    def _question(self) -> PinQuestion:
+        """Every reason to refuse that is known before the user is troubled."""
+        presence = self._presence
+        presence.require_ready()
+        presence.require_trusted()
+        capabilities = presence.card.capabilities
+        rules = rules_or_refuse(None if capabilities is None else capabilities.pin)
+        if presence.tries_left == 0:
+            raise PinBlocked
+        if (holder := presence.card.held_by_another()) is not None:
+            raise CardInUse(holder=holder)
+        return question_for(presence, Purpose.AUTHENTICATE, rules, presence.tries_left)
+
+    async def _open(self, caller: Caller, pin: Secret) -> Session:
+        presence = self._presence
+        presence.require_ready()
+        presence.require_trusted()
+        presence.happen(Event.PIN_OFFERED)
+        try:
+            with client_errors():
+                await self._prove(caller, pin)
+            presence.require_present()
+        except BaseException as error:
+            await asyncio.shield(self._give_back(error))
+            raise
+        presence.happen(Event.PROVEN)
+        presence.tries_left = None
+        return self._opened(presence, caller)
+
+    async def _prove(self, caller: Caller, pin: Secret) -> None:
+        """Verify the PIN, have a challenge signed, check it; all on one exclusive handle."""
+        challenge = secrets.token_bytes(CHALLENGE_LENGTH)
+
+        def present_pin_and_sign(card: Card) -> bytes:
+            card.verify_pin(pin.buffer)
+            return card.authenticate(KeyName.AUTHENTICATION, challenge)
+
+        presence = self._presence
+        await presence.card.hold()
+        try:
+            proof = await presence.card.run(
+                present_pin_and_sign, caller=caller.connection, priority=Priority.AUTHENTICATION
+            )
+        except CardRefusedPin as error:
+            presence.tries_left = error.tries_left
+            raise
+        except CardBlockedPin:
+            presence.tries_left = 0
+            raise
+        try:
+            verify_challenge(presence.certificate, challenge, proof)
+        except ChallengeMismatch:
+            raise await self._mismatch(caller) from None
+
+    async def _mismatch(self, caller: Caller) -> CarddError:
+        """The card's key is not that of the certificate known for it: read it anew, in case it was renewed."""
+        presence = self._presence
+        before = presence.certificate
+        await presence.card.relearn(caller=caller.connection)
+        presence.learn()
+        return ProofFailed() if presence.certificate == before else CardChanged()
+
+    async def _give_back(self, error: BaseException) -> None:
+        presence = self._presence
+        log.info("authentication on card %d refused: %s", presence.number, type(error).__name__)
+        await presence.card.release()
+        if presence.state is State.AUTHENTICATING:
+            presence.happen(Event.REFUSED)
+        presence.judge()
+
+
+def question_for(presence: Presence, purpose: Purpose, rules: PinRules, tries_left: int | None) -> PinQuestion:
+    """What the user is asked about this card."""
+    return PinQuestion(
+        card=presence.number,
+        purpose=purpose,
+        rules=rules,
+        tries_left=tries_left,
+        holder=presence.holder_name,
+        reader=presence.card.insertion.reader,
+    )

@@ -1,0 +1,104 @@
+"""Asking for a PIN: the question, who answers it, and what is refused before the card could lose a try."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Protocol
+
+from cardd.errors import CarddError, NoPin, PinFormat, PukFormat
+from cardd.sessions.descriptors import read_secret
+from cardd.sessions.secret import Secret
+from cardd_drivers.contract import PinRules
+
+LENGTH_MAX = 64
+"""Bytes that are read of any PIN or unblocking code; cards take far fewer."""
+
+
+class Purpose(enum.StrEnum):
+    """What the characters are for; an agent words its question by it."""
+
+    AUTHENTICATE = "authenticate"
+    CHANGE_CURRENT = "change-current"
+    CHANGE_NEW = "change-new"
+    UNBLOCK_PUK = "unblock-puk"
+    UNBLOCK_NEW = "unblock-new"
+
+
+@dataclass(frozen=True, slots=True)
+class PinQuestion:
+    """One question to the user.
+
+    Args:
+        card: number of the insertion that it is about.
+        purpose: what the characters are for.
+        rules: what they may look like.
+        tries_left: of this PIN or PUK, None when the card did not say.
+        holder: whose card it is, to be shown to the user.
+        reader: where the card is, to be shown to the user.
+    """
+
+    card: int
+    purpose: Purpose
+    rules: PinRules
+    tries_left: int | None
+    holder: str
+    reader: str
+
+
+class PinSource(Protocol):
+    """Who answers: an agent, a descriptor, a PIN pad."""
+
+    async def answer(self, question: PinQuestion) -> Secret:
+        """The user's characters; the caller wipes them.
+
+        Raises:
+            CarddError: nobody answers, or the user closed the question.
+        """
+
+
+class DescriptorPin:
+    """The caller gave the PIN with its call, in a descriptor that this object does not own.
+
+    Args:
+        descriptor: readable end of a pipe, or a sealed memfd.
+        timeout: seconds until the end of it must have come.
+    """
+
+    def __init__(self, descriptor: int, *, timeout: float) -> None:
+        self._descriptor = descriptor
+        self._timeout = timeout
+
+    async def answer(self, question: PinQuestion) -> Secret:
+        """Read it; the same for whatever is asked."""
+        del question
+        return await read_secret(self._descriptor, limit=LENGTH_MAX, timeout=self._timeout)
+
+
+def rules_or_refuse(rules: PinRules | None) -> PinRules:
+    """The rules of a PIN that the card has.
+
+    Raises:
+        NoPin: it has none.
+    """
+    if rules is None:
+        raise NoPin
+    return rules
+
+
+def require_form(secret: Secret, question: PinQuestion) -> None:
+    """Refuse what the card could only refuse, so that no try is spent on it.
+
+    Raises:
+        PinFormat, PukFormat: too short, too long, or with characters that the card does not take.
+    """
+    rules = question.rules
+    long_enough = rules.minimum <= len(secret) <= rules.maximum
+    digits = all(ord("0") <= one <= ord("9") for one in secret.buffer)
+    if not long_enough or (rules.digits_only and not digits):
+        raise _form_error(question.purpose, rules)
+
+
+def _form_error(purpose: Purpose, rules: PinRules) -> CarddError:
+    kind = PukFormat if purpose is Purpose.UNBLOCK_PUK else PinFormat
+    return kind(minimum=rules.minimum, maximum=rules.maximum)

@@ -1,0 +1,109 @@
+"""Changing and unblocking the PIN."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from cardd.access.caller import Caller
+from cardd.cards.worker import Priority
+from cardd.errors import CardInUse, PinBlocked
+from cardd.sessions.authentication import question_for
+from cardd.sessions.failures import client_errors
+from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, rules_or_refuse
+from cardd.sessions.presence import Presence
+from cardd.sessions.secret import Secret
+from cardd_drivers.contract import Card, ErrorReference, PinError, PinRules
+from cardd_drivers.contract import PinBlocked as CardBlockedPin
+from cardd_drivers.contract import PinIncorrect as CardRefusedPin
+
+
+async def change_pin(presence: Presence, caller: Caller, source: PinSource) -> None:
+    """Ask for the PIN and a new one, and replace it.
+
+    Raises:
+        CarddError: the card cannot be used, another user's session is open, a PIN was not given, wrong or blocked.
+    """
+    of_pin, _ = _rules(presence, caller)
+    rules = rules_or_refuse(of_pin)
+    if presence.tries_left == 0:
+        raise PinBlocked
+    with (
+        await _ask(presence, source, Purpose.CHANGE_CURRENT, rules, presence.tries_left) as old,
+        await _ask(presence, source, Purpose.CHANGE_NEW, rules, None) as new,
+    ):
+        await _on_card(presence, caller, lambda card: card.change_pin(old.buffer, new.buffer))
+
+
+async def unblock_pin(presence: Presence, caller: Caller, source: PinSource) -> None:
+    """Ask for the unblocking code and a new PIN, and set it.
+
+    Raises:
+        CarddError: as `change_pin`, for the unblocking code.
+    """
+    of_pin, of_puk = _rules(presence, caller)
+    pin_rules, puk_rules = rules_or_refuse(of_pin), rules_or_refuse(of_puk)
+    with (
+        await _ask(presence, source, Purpose.UNBLOCK_PUK, puk_rules, None) as puk,
+        await _ask(presence, source, Purpose.UNBLOCK_NEW, pin_rules, None) as new,
+    ):
+        await _on_card(presence, caller, lambda card: card.unblock_pin(puk.buffer, new.buffer))
+
+
+def _rules(presence: Presence, caller: Caller) -> tuple[PinRules | None, PinRules | None]:
+    """Rules of the PIN and of the unblocking code, for a caller who may change them."""
+    presence.require_ready()
+    presence.require_session_owner(caller)
+    capabilities = presence.card.capabilities
+    return (None, None) if capabilities is None else (capabilities.pin, capabilities.puk)
+
+
+async def _ask(
+    presence: Presence, source: PinSource, purpose: Purpose, rules: PinRules, tries_left: int | None
+) -> Secret:
+    question: PinQuestion = question_for(presence, purpose, rules, tries_left)
+    answer = await presence.while_here(source.answer(question))
+    try:
+        require_form(answer, question)
+    except BaseException:
+        answer.wipe()
+        raise
+    return answer
+
+
+async def _on_card(presence: Presence, caller: Caller, operation: Callable[[Card], None]) -> None:
+    """Run under the open session's handle, or under one of our own that is given back reset."""
+    async with presence.proving:
+        presence.require_ready()
+        presence.require_session_owner(caller)
+        own_handle = presence.session is None
+        try:
+            with client_errors():
+                await _changed(presence, caller, operation, own_handle=own_handle)
+        finally:
+            if own_handle:
+                await asyncio.shield(presence.card.release())
+    presence.require_present()
+
+
+async def _changed(presence: Presence, caller: Caller, operation: Callable[[Card], None], *, own_handle: bool) -> None:
+    if own_handle:
+        if (holder := presence.card.held_by_another()) is not None:
+            raise CardInUse(holder=holder)
+        await presence.card.hold()
+    try:
+        await presence.card.run(operation, caller=caller.connection, priority=Priority.AUTHENTICATION)
+    except PinError as error:
+        _note_tries(presence, error)
+        raise
+    status = await presence.card.run(lambda card: card.pin_status(), caller=caller.connection)
+    presence.tries_left = status.tries_left
+
+
+def _note_tries(presence: Presence, error: PinError) -> None:
+    if error.reference is not ErrorReference.PIN:
+        return
+    if isinstance(error, CardRefusedPin):
+        presence.tries_left = error.tries_left
+    elif isinstance(error, CardBlockedPin):
+        presence.tries_left = 0

@@ -1,0 +1,256 @@
+"""A card in a reader as the daemon knows it: whose it is, whether it is believed, and the session that it carries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from cryptography import x509
+
+from cardd.access.caller import Caller
+from cardd.access.ownership import require_owner
+from cardd.cards.present import CardState, PresentCard
+from cardd.errors import CarddError, CardNotReady, CardRemoved, NotTrusted, ReaderFault, UnknownCard
+from cardd.holder.errors import MalformedCertificate
+from cardd.holder.professional import Professional, professional_from
+from cardd.pki.store import TrustStore
+from cardd.pki.trust import CertificateUse, Revocation, Trust, TrustReason, TrustState
+from cardd.sessions.failures import as_client_error, client_errors
+from cardd.sessions.session import Session
+from cardd.sessions.states import Event, State, advance
+from cardd_drivers.contract import Capabilities, Card, KeyName, ObjectNotFound
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What every card in a reader is judged by.
+
+    Args:
+        trust: the trust store in force now; it changes when the trust directory is read again.
+        clock: the time, UTC and aware.
+    """
+
+    trust: Callable[[], TrustStore]
+    clock: Callable[[], datetime]
+
+
+class Presence:
+    """One insertion of one card, above the card itself: holder, trust, session.
+
+    Args:
+        card: what the readers brought.
+        environment: by what it is judged.
+    """
+
+    def __init__(self, card: PresentCard, environment: Environment) -> None:
+        self.card = card
+        self.number = card.insertion.number
+        self.state = State.PRESENT
+        self.professional: Professional | None = None
+        self.trust: Trust | None = None
+        self.session: Session | None = None
+        self.tries_left: int | None = None
+        self.proving = asyncio.Lock()
+        """Held while a PIN goes to the card, and while the card is given back."""
+        self._environment = environment
+        self._certificate: x509.Certificate | None = None
+        self._departed = asyncio.get_running_loop().create_future()
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The time, UTC and aware."""
+        return self._environment.clock
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The authentication certificate.
+
+        Raises:
+            CardNotReady: the card has not named itself yet.
+        """
+        if self._certificate is None:
+            raise CardNotReady(state=self.state.value)
+        return self._certificate
+
+    @property
+    def holder_name(self) -> str:
+        """The holder as a question to the user names them; empty where the card names nobody."""
+        if self.professional is None:
+            return ""
+        names = (self.professional.given_name, self.professional.family_name)
+        return " ".join(name for name in names if name) or self.professional.national_id
+
+    @property
+    def problem(self) -> CarddError | None:
+        """Why the card cannot be used as it is, as a client may be told."""
+        if self.card.state is CardState.UNKNOWN:
+            return UnknownCard()
+        return None if self.card.problem is None else self._as_client_error(self.card.problem)
+
+    def happen(self, event: Event) -> None:
+        """Change state by the table."""
+        self.state = advance(self.state, event)
+
+    def learn(self) -> None:
+        """Take over what the card has said of itself since: its holder, its trust, its PIN's tries."""
+        if self.card.state is not CardState.IDENTIFIED or self.state in (State.DEPARTED, State.AUTHENTICATED):
+            return
+        status = self.card.pin_status
+        self.tries_left = None if status is None else status.tries_left
+        self._certificate, self.professional = _read(self.card.certificates.get(KeyName.AUTHENTICATION))
+        if self.state is not State.AUTHENTICATING:
+            self.happen(Event.NAMED)
+            self.judge()
+
+    def judge(self) -> None:
+        """Decide on the certificate's chain now, with the trust store in force."""
+        if self.state not in (State.IDENTIFIED, State.TRUSTED, State.UNTRUSTED):
+            return
+        store, now = self._environment.trust(), self._environment.clock()
+        if self._certificate is None:
+            self.trust = _malformed(now)
+        else:
+            self.trust = store.verify(self._certificate, CertificateUse.AUTHENTICATION, now)
+        self.happen(Event.CHAIN_ACCEPTED if self.trust.state is TrustState.TRUSTED else Event.CHAIN_REFUSED)
+
+    def require_ready(self) -> None:
+        """Let pass a card that has named itself and is there.
+
+        Raises:
+            CarddError: unknown card, in use, failed, gone, or not ready yet.
+        """
+        self.require_present()
+        if (problem := self.problem) is not None:
+            raise problem
+        if self.card.state is not CardState.IDENTIFIED:
+            raise CardNotReady(state=self.card.state.value)
+
+    def require_trusted(self) -> None:
+        """Let pass a card whose certificate is believed at this moment.
+
+        Raises:
+            NotTrusted: with the reason.
+        """
+        self.judge()
+        if self.trust is None or self.trust.state is not TrustState.TRUSTED:
+            raise NotTrusted(reason="not judged yet" if self.trust is None else self.trust.reason.value)
+
+    def require_present(self) -> None:
+        """Let pass a card that is in its reader, as the watch thread saw it last.
+
+        Raises:
+            CardRemoved.
+        """
+        if (error := self.guard()) is not None:
+            raise error
+
+    def require_session_owner(self, caller: Caller) -> None:
+        """Let pass whoever may change something of the card: anybody, unless another user's session is open.
+
+        Raises:
+            NotAuthorized.
+        """
+        if self.session is not None:
+            require_owner(caller, self.session.owner_uid)
+
+    def guard(self) -> CarddError | None:
+        """What to send instead of a result, should it be sent now."""
+        return None if self.card.insertion.mark.reason is None else CardRemoved()
+
+    async def capabilities(self) -> Capabilities:
+        """What the card can do.
+
+        Raises:
+            CarddError: as `require_ready`.
+        """
+        self.require_ready()
+        if self.card.capabilities is None:
+            raise CardNotReady(state=self.card.state.value)
+        return self.card.capabilities
+
+    async def read_certificates(self, caller: Caller) -> dict[str, bytes]:
+        """DER certificates by key name; reads from the card what is not known yet."""
+        self.require_ready()
+        found: dict[str, bytes] = {}
+        with client_errors():
+            for key in KeyName:
+                try:
+                    found[key.value] = await self._run(caller, _certificate_reader(key))
+                except ObjectNotFound:
+                    continue
+        return found
+
+    async def read_object(self, caller: Caller, label: str) -> bytes:
+        """A data object by its label; while a session is open, for its owner alone (it may be behind the PIN)."""
+        self.require_ready()
+        self.require_session_owner(caller)
+        with client_errors(label=label):
+            return await self._run(caller, lambda card: card.read_object(label))
+
+    async def while_here(self, work: Awaitable[T]) -> T:
+        """Wait for something outside the card (a user, a descriptor), for as long as the card stays.
+
+        Raises:
+            CardRemoved: it left first; the work is cancelled.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((task, self._departed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not task.done():
+                task.cancel()
+        if not task.done():
+            raise CardRemoved
+        return task.result()
+
+    def depart(self) -> None:
+        """The card, its reader or the daemon goes; what waits for its user is given up."""
+        self.happen(Event.GONE)
+        if not self._departed.done():
+            self._departed.set_result(None)
+
+    async def _run(self, caller: Caller, operation: Callable[[Card], T]) -> T:
+        result = await self.card.run(operation, caller=caller.connection)
+        self.require_present()
+        return result
+
+    def _as_client_error(self, problem: Exception) -> CarddError:
+        try:
+            return as_client_error(problem)
+        except Exception:  # a driver's defect; the log has it, the client gets a sentence
+            return ReaderFault(detail=type(problem).__name__)
+
+
+def _malformed(now: datetime) -> Trust:
+    """The verdict on what is no certificate."""
+    return Trust(
+        state=TrustState.UNTRUSTED,
+        reason=TrustReason.MALFORMED,
+        use=CertificateUse.AUTHENTICATION,
+        chain=(),
+        simulator=False,
+        revocation=Revocation.NOT_ASKED,
+        checked_at=now,
+    )
+
+
+def _certificate_reader(key: KeyName) -> Callable[[Card], bytes]:
+    return lambda card: card.read_certificate(key)
+
+
+def _read(der: bytes | None) -> tuple[x509.Certificate | None, Professional | None]:
+    if der is None:
+        return None, None
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except ValueError:
+        return None, None
+    try:
+        return certificate, professional_from(certificate)
+    except MalformedCertificate:
+        return certificate, None

@@ -1,0 +1,206 @@
+"""Every card in a reader and every open session, and the order in which a session ends."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections import OrderedDict
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from typing import Protocol
+
+from cardd.access.caller import Caller
+from cardd.cards.present import PresentCard
+from cardd.cards.roster import PresentReader
+from cardd.sessions.authentication import Authentication
+from cardd.sessions.presence import Environment, Presence
+from cardd.sessions.session import Session
+from cardd.sessions.states import EndReason, Event, State
+from cardd_drivers.contract import CardError
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_ENDS = 4096
+"""Ended sessions whose reason is still told; older ones have just ended."""
+
+
+class SessionsListener(Protocol):
+    """Who is told, on the loop and in the order in which things happen."""
+
+    def reader_added(self, reader: PresentReader) -> None:
+        """A reader is plugged in."""
+
+    def reader_changed(self, reader: PresentReader) -> None:
+        """Its facts, or the card that is in it, changed."""
+
+    def reader_removed(self, reader: PresentReader) -> None:
+        """It is gone."""
+
+    def card_added(self, presence: Presence) -> None:
+        """A card is in a reader."""
+
+    def card_changed(self, presence: Presence) -> None:
+        """Something that is known of it changed."""
+
+    def card_removed(self, presence: Presence) -> None:
+        """It is gone; its session's end was told before."""
+
+    def session_opened(self, session: Session) -> None:
+        """A session began."""
+
+    def session_ended(self, session: Session, reason: EndReason) -> None:
+        """It ended: told first of all."""
+
+
+class Sessions:
+    """The registry; hears of readers and cards from `cardd.cards.roster`, and tells one listener.
+
+    Args:
+        environment: by what cards are judged.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._listener: SessionsListener | None = None
+        self._presences: dict[int, Presence] = {}
+        self._authentications: dict[int, Authentication] = {}
+        self._open: dict[int, Session] = {}
+        self._ended: OrderedDict[int, EndReason] = OrderedDict()
+        self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def listen(self, listener: SessionsListener) -> None:
+        """Name who is told; before anything happens."""
+        self._listener = listener
+
+    @property
+    def presences(self) -> Iterable[Presence]:
+        """The cards that are in readers now."""
+        return tuple(self._presences.values())
+
+    def presence_of(self, card: PresentCard) -> Presence | None:
+        """The card's presence, None once it has departed."""
+        return self._presences.get(card.insertion.number)
+
+    def authentication(self, presence: Presence) -> Authentication:
+        """What opens sessions on this card."""
+        return self._authentications[presence.number]
+
+    def end_reason(self, number: int) -> EndReason | None:
+        """Why the session of this number ended, None where no such session was remembered."""
+        return self._ended.get(number)
+
+    # -- what cardd.cards.roster tells -------------------------------------------------------------------------------
+
+    def reader_added(self, reader: PresentReader) -> None:
+        """A reader is plugged in."""
+        self._told.reader_added(reader)
+
+    def reader_changed(self, reader: PresentReader) -> None:
+        """Its facts changed."""
+        self._told.reader_changed(reader)
+
+    def reader_removed(self, reader: PresentReader) -> None:
+        """It is gone; its card went before."""
+        self._told.reader_removed(reader)
+
+    def card_inserted(self, card: PresentCard) -> None:
+        """A card is in a reader; nothing is known of it yet."""
+        presence = Presence(card, self._environment)
+        self._presences[presence.number] = presence
+        self._authentications[presence.number] = Authentication(presence, self._begin)
+        self._told.card_added(presence)
+
+    def card_changed(self, card: PresentCard) -> None:
+        """It named itself, or became free or held."""
+        presence = self._presences.get(card.insertion.number)
+        if presence is not None:
+            presence.learn()
+            self._told.card_changed(presence)
+
+    def card_departed(self, card: PresentCard) -> None:
+        """It is gone; the watch thread has set its mark before."""
+        presence = self._presences.pop(card.insertion.number, None)
+        if presence is None:
+            return
+        del self._authentications[presence.number]
+        reason = card.insertion.mark.reason
+        if presence.session is not None:
+            self.end(presence.session, EndReason.CARD_REMOVED if reason is None else EndReason(reason.value))
+        presence.depart()
+        self._told.card_removed(presence)
+
+    # -- sessions ----------------------------------------------------------------------------------------------------
+
+    def end(self, session: Session, reason: EndReason) -> None:
+        """End a session: the mark, then the listener (`Ended`), then its pending calls, then the card reset."""
+        counted = session.close(reason)
+        if counted is None:
+            return
+        del self._open[session.number]
+        self._remember(session.number, counted)
+        self._told.session_ended(session, counted)
+        log.info("session %d ended: %s, after %d uses", session.number, counted.value, session.uses)
+        presence = self._presences.get(session.card.insertion.number)
+        if presence is not None and presence.session is session:
+            presence.session = None
+            if presence.state is State.AUTHENTICATED:
+                presence.happen(Event.SESSION_ENDED)
+            self._later(self._give_back(presence))
+
+    def changed(self, presence: Presence) -> None:
+        """Something of the card changed outside the registry: its PIN, its tries."""
+        if presence.state is not State.DEPARTED:
+            self._told.card_changed(presence)
+
+    def judge_again(self) -> None:
+        """The trust directory was read again: decide anew on every card."""
+        for presence in self.presences:
+            presence.judge()
+            self._told.card_changed(presence)
+
+    async def stop(self) -> None:
+        """End every session (daemon-stopped) and wait until the cards are reset."""
+        for session in tuple(self._open.values()):
+            self.end(session, EndReason.DAEMON_STOPPED)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    @property
+    def _told(self) -> SessionsListener:
+        if self._listener is None:
+            raise RuntimeError("Sessions.listen comes before the readers are watched")
+        return self._listener
+
+    def _begin(self, presence: Presence, caller: Caller) -> Session:
+        session = Session(next(self._numbers), presence.card, caller, presence.clock(), self.end)
+        presence.session = session
+        self._open[session.number] = session
+        log.info("session %d opened on card %d for uid %d", session.number, presence.number, caller.uid)
+        self._told.session_opened(session)
+        self._told.card_changed(presence)
+        return session
+
+    async def _give_back(self, presence: Presence) -> None:
+        """Reset the card, so that the verified PIN does not outlive the session, and look at its PIN's tries again."""
+        async with presence.proving:
+            if presence.session is not None or presence.state is State.DEPARTED:
+                return
+            with suppress(CardError):  # it may leave meanwhile; then there is nothing to give back
+                await presence.card.release()
+                status = await presence.card.run(lambda card: card.pin_status(), caller="")
+                presence.tries_left = status.tries_left
+        if presence.state is not State.DEPARTED:
+            presence.judge()
+            self._told.card_changed(presence)
+
+    def _remember(self, number: int, reason: EndReason) -> None:
+        self._ended[number] = reason
+        while len(self._ended) > REMEMBERED_ENDS:
+            self._ended.popitem(last=False)
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

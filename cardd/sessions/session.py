@@ -1,0 +1,197 @@
+"""One session: what a verified PIN lets its owner do with the card, until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+
+from cardd.access.caller import Caller
+from cardd.access.ownership import require_owner
+from cardd.cards.present import PresentCard
+from cardd.errors import AlgorithmNotSupported, CarddError, DigestLength, InvalidArgument, SessionEnded, UnknownKey
+from cardd.sessions.failures import client_errors
+from cardd.sessions.secret import Secret
+from cardd.sessions.states import EndReason
+from cardd_drivers.contract import (
+    Card,
+    CardReset,
+    DecipherAlgorithm,
+    KeyName,
+    SecurityStatusNotSatisfied,
+    SignatureAlgorithm,
+)
+
+T = TypeVar("T")
+
+DIGEST_LENGTH = 32
+"""Bytes of a SHA-256, which RS256 and PS256 sign."""
+MODULUS_MAX = 512
+"""Bytes of the largest modulus that a cryptogram may be as long as (RSA 4096)."""
+
+
+class Session:
+    """What was authenticated, for whom and since when; it serves its owner alone.
+
+    Args:
+        number: names it; never used again.
+        card: what carries it, held exclusively.
+        owner: the caller whose PIN opened it.
+        since: when the PIN was verified (UTC).
+        ending: called once, on the loop, when the session finds that the card lost the PIN.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        card: PresentCard,
+        owner: Caller,
+        since: datetime,
+        ending: Callable[[Session, EndReason], None],
+    ) -> None:
+        self.number = number
+        self.card = card
+        self.owner_uid = owner.uid
+        self.since = since
+        self.uses = 0
+        self._ending = ending
+        self._reason: EndReason | None = None
+        self._ended = asyncio.get_running_loop().create_future()
+
+    @property
+    def end_reason(self) -> EndReason | None:
+        """Why it has ended, None while it is open. The watch thread's mark on the insertion counts at once."""
+        if self._reason is None and (departure := self.card.insertion.mark.reason) is not None:
+            return EndReason(departure.value)
+        return self._reason
+
+    def guard(self) -> CarddError | None:
+        """What to send instead of a result, should it be sent now."""
+        reason = self.end_reason
+        return None if reason is None else SessionEnded(reason=reason.value)
+
+    def close(self, reason: EndReason) -> EndReason | None:
+        """Mark the end; everything pending fails. Gives the reason that counts, or None where it was closed before."""
+        if self._reason is not None:
+            return None
+        self._reason = self.end_reason or reason
+        self._ended.set_result(None)
+        return self._reason
+
+    def require_open(self, caller: Caller) -> None:
+        """Let the owner's call through while the session is open.
+
+        Raises:
+            SessionEnded, NotAuthorized.
+        """
+        if (error := self.guard()) is not None:
+            raise error
+        require_owner(caller, self.owner_uid)
+
+    async def sign(self, caller: Caller, key: str, algorithm: str, digest: bytes) -> bytes:
+        """Sign a digest.
+
+        Args:
+            key: "signature" or "authentication".
+            algorithm: JOSE name (RFC 7518, 3.1).
+            digest: SHA-256, 32 bytes.
+
+        Raises:
+            CarddError: an argument that cannot be used, the session's end, what the card refused.
+        """
+        self.require_open(caller)
+        name = _key_name(key)
+        if name not in (KeyName.SIGNATURE, KeyName.AUTHENTICATION):
+            raise InvalidArgument(argument="key", reason=f"the {key} key does not sign")
+        wanted = _member(SignatureAlgorithm, algorithm, key)
+        if len(digest) != DIGEST_LENGTH:
+            raise DigestLength(expected=DIGEST_LENGTH, given=len(digest))
+        with client_errors(key=key, algorithm=algorithm):
+            return await self._serve(caller, lambda card: card.sign(name, wanted, digest))
+
+    async def decrypt(self, caller: Caller, key: str, algorithm: str, cryptogram: bytes) -> Secret:
+        """Decipher one block; the caller wipes the plaintext.
+
+        Args:
+            key: "encryption".
+            algorithm: JOSE name (RFC 7518, 4.1).
+            cryptogram: as long as the key's modulus.
+
+        Raises:
+            CarddError: as `sign`.
+        """
+        self.require_open(caller)
+        name = _key_name(key)
+        if name is not KeyName.ENCRYPTION:
+            raise InvalidArgument(argument="key", reason=f"the {key} key does not decipher; use encryption")
+        wanted = _member(DecipherAlgorithm, algorithm, key)
+        if not 1 <= len(cryptogram) <= MODULUS_MAX:
+            reason = f"{len(cryptogram)} bytes are no block as long as the key's modulus"
+            raise InvalidArgument(argument="cryptogram", reason=reason)
+        with client_errors(key=key, algorithm=algorithm):
+            return Secret(await self._serve(caller, lambda card: card.decipher(name, wanted, cryptogram)))
+
+    async def _serve(self, caller: Caller, operation: Callable[[Card], T]) -> T:
+        self.uses += 1
+        try:
+            result = await self._unless_ended(self.card.run(operation, caller=caller.connection))
+        except (CardReset, SecurityStatusNotSatisfied) as error:
+            # The card no longer has the PIN: someone reset it. What the session promises is no longer true.
+            self._ending(self, EndReason.CARD_RESET)
+            raise SessionEnded(reason=EndReason.CARD_RESET.value) from error
+        except Exception:
+            if (error_at_end := self.guard()) is not None:
+                raise error_at_end from None
+            raise
+        if (error_at_end := self.guard()) is not None:
+            _discard(result)
+            raise error_at_end
+        return result
+
+    async def _unless_ended(self, work: Awaitable[T]) -> T:
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((task, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_drop)
+            raise SessionEnded(reason=str(self.end_reason))
+        return task.result()
+
+
+def _drop(task: asyncio.Future[T]) -> None:
+    """A result that came after the end is wiped where it can be, and never seen."""
+    if not task.cancelled() and task.exception() is None:
+        _discard(task.result())
+
+
+def _discard(result: object) -> None:
+    if isinstance(result, bytearray):
+        Secret(result).wipe()
+
+
+def _key_name(key: str) -> KeyName:
+    try:
+        return KeyName(key)
+    except ValueError:
+        raise UnknownKey(key=_shown(key)) from None
+
+
+E = TypeVar("E", SignatureAlgorithm, DecipherAlgorithm)
+
+
+def _member(kind: type[E], algorithm: str, key: str) -> E:
+    try:
+        return kind(algorithm)
+    except ValueError:
+        raise AlgorithmNotSupported(algorithm=_shown(algorithm), key=key) from None
+
+
+def _shown(text: str) -> str:
+    """A caller's word as a sentence may repeat it: printable and short."""
+    plain = "".join(one if one.isprintable() else "?" for one in text[:40])
+    return plain or '""'
