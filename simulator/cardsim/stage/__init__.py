@@ -1,0 +1,10 @@
+"""A whole stage on one machine: a private bus, readers, and cardd as a process, with a card to insert and remove.
+
+For demonstrations, tests, and authors of medical software. Speaks to cardd through its command line, its configuration
+file and its bus name only.
+"""
+
+from cardsim.stage.bus import PrivateBus
+from cardsim.stage.daemon import CarddProcess, StageError
+
+__all__ = ["CarddProcess", "PrivateBus", "StageError"]
