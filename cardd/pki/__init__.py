@@ -1,0 +1,1 @@
+"""Whether a certificate may be believed: pinned roots, chains, and the proof of a card's key."""
