@@ -1,0 +1,74 @@
+"""Command APDUs with short lengths (ISO 7816-4, 5.2) and the card's responses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cardsim.status_words import StatusError, StatusWord
+
+CLA_CHAINING = 0x10
+"""Bit 5 of the class byte: more commands of the chain follow (ISO 7816-4, 5.4.1)."""
+HEADER_LENGTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CommandApdu:
+    """One command APDU.
+
+    Args:
+        cla, ins, p1, p2: the header, one byte each.
+        data: command data field; its repr is left out, since it may be a PIN.
+        le: expected length 1 to 256, or None where the Le field is absent.
+    """
+
+    cla: int
+    ins: int
+    p1: int
+    p2: int
+    data: bytes = field(default=b"", repr=False)
+    le: int | None = None
+
+    @property
+    def header(self) -> tuple[int, int, int, int]:
+        """CLA INS P1 P2."""
+        return (self.cla, self.ins, self.p1, self.p2)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a command function gives back.
+
+    Args:
+        data: response data, any length; transmission cuts it into responses.
+        sw: status word; StatusWord.SUCCESS unless the command warns.
+        sized: the command has already honoured Le by itself (READ BINARY, GET RESPONSE).
+    """
+
+    data: bytes = field(default=b"", repr=False)
+    sw: int = StatusWord.SUCCESS
+    sized: bool = False
+
+    def encode(self) -> bytes:
+        """Data and status word as they go to the reader."""
+        return self.data + self.sw.to_bytes(2, "big")
+
+
+def parse(command: bytes) -> CommandApdu:
+    """Cut a command APDU into its fields; cases 1, 2, 3 and 4 with short lengths.
+
+    Raises:
+        StatusError: 6700, for anything else. Extended lengths too: EF.ATR of a CPS3 offers command chaining only.
+    """
+    if len(command) < HEADER_LENGTH:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+    cla, ins, p1, p2 = command[:HEADER_LENGTH]
+    body = command[HEADER_LENGTH:]
+    if not body:
+        return CommandApdu(cla, ins, p1, p2)
+    if len(body) == 1:
+        return CommandApdu(cla, ins, p1, p2, le=body[0] or 256)
+    lc = body[0]
+    data, rest = body[1 : 1 + lc], body[1 + lc :]
+    if lc == 0 or len(data) != lc or len(rest) > 1:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+    return CommandApdu(cla, ins, p1, p2, data, (rest[0] or 256) if rest else None)

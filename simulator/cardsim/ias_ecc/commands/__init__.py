@@ -1,0 +1,36 @@
+"""The commands, a function each, named and numbered as in ISO 7816-4 and -8; the table that finds them by INS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from cardsim.apdu import CommandApdu, Response
+from cardsim.ias_ecc.commands.binary import read_binary, update_binary
+from cardsim.ias_ecc.commands.get_challenge import get_challenge
+from cardsim.ias_ecc.commands.get_data import get_data
+from cardsim.ias_ecc.commands.internal_authenticate import internal_authenticate
+from cardsim.ias_ecc.commands.manage_security_environment import manage_security_environment
+from cardsim.ias_ecc.commands.perform_security_operation import perform_security_operation
+from cardsim.ias_ecc.commands.reference_data import change_reference_data, reset_retry_counter, verify
+from cardsim.ias_ecc.commands.select import select
+from cardsim.ias_ecc.context import CardContext
+
+CommandFunction = Callable[[CardContext, CommandApdu], Response]
+
+COMMANDS: Mapping[int, CommandFunction] = MappingProxyType(
+    {
+        0x20: verify,
+        0x22: manage_security_environment,
+        0x24: change_reference_data,
+        0x2A: perform_security_operation,
+        0x2C: reset_retry_counter,
+        0x84: get_challenge,
+        0x88: internal_authenticate,
+        0xA4: select,
+        0xB0: read_binary,
+        0xCB: get_data,
+        0xD6: update_binary,
+    }
+)
+"""Commands by instruction byte. GET RESPONSE (C0) belongs to transmission."""

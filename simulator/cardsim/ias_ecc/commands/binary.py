@@ -1,0 +1,67 @@
+"""READ BINARY and UPDATE BINARY (ISO 7816-4, 11.2.3 and 11.2.5; INS B0 and D6)."""
+
+from __future__ import annotations
+
+from cardsim.apdu import CommandApdu, Response
+from cardsim.behaviour import PastEnd
+from cardsim.ias_ecc.access_rules import FileAccess
+from cardsim.ias_ecc.context import CardContext
+from cardsim.ias_ecc.files import ElementaryFile
+from cardsim.status_words import StatusError, StatusWord, correct_length
+
+BY_SHORT_IDENTIFIER = 0x80
+SHORT_LE_MAX = 256
+
+
+def read_binary(card: CardContext, command: CommandApdu) -> Response:
+    """Read from the current EF, or from the one that P1 names by short identifier.
+
+    Le = 00 reads to the end of the file within 256 bytes. Le past the end: as the card's behaviour says.
+
+    Raises:
+        StatusError: 6700 no Le, or data; 6982; 6986 no current EF; 6A82 no such short identifier; 6B00 offset past
+            the end; 6Cxx.
+    """
+    if command.le is None or command.data:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+    file, offset = _addressed(card, command)
+    card.demand_file_access(file, FileAccess.READ)
+    if offset >= len(file.content):
+        raise StatusError(StatusWord.WRONG_OFFSET)
+    data = bytes(file.content[offset : offset + command.le])
+    past_end = card.behaviour.past_end
+    if len(data) < command.le and past_end is PastEnd.CORRECT_LENGTH:
+        raise StatusError(correct_length(len(data)))
+    warn = len(data) < command.le < SHORT_LE_MAX and past_end is PastEnd.WARN
+    return Response(data, StatusWord.END_OF_FILE if warn else StatusWord.SUCCESS, sized=True)
+
+
+def update_binary(card: CardContext, command: CommandApdu) -> Response:
+    """Write into the current EF, or into the one that P1 names by short identifier.
+
+    Raises:
+        StatusError: 6700 no data; 6982; 6986; 6A82; 6A84 past the end of the file.
+    """
+    if not command.data:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+    file, offset = _addressed(card, command)
+    card.demand_file_access(file, FileAccess.UPDATE)
+    if offset + len(command.data) > len(file.content):
+        raise StatusError(StatusWord.NOT_ENOUGH_MEMORY)
+    file.content[offset : offset + len(command.data)] = command.data
+    return Response()
+
+
+def _addressed(card: CardContext, command: CommandApdu) -> tuple[ElementaryFile, int]:
+    """The EF and the offset that P1-P2 name; an EF named by short identifier becomes current."""
+    if not command.p1 & BY_SHORT_IDENTIFIER:
+        if card.state.current_ef is None:
+            raise StatusError(StatusWord.NO_CURRENT_EF)
+        return card.state.current_ef, command.p1 << 8 | command.p2
+    if command.p1 & 0x60:
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    file = card.state.current_df.by_short_identifier(command.p1 & 0x1F)
+    if file is None:
+        raise StatusError(StatusWord.FILE_NOT_FOUND)
+    card.select(file)
+    return file, command.p2

@@ -1,0 +1,1 @@
+"""Layouts: where a card generation keeps what, as its real cards publish it."""

@@ -1,0 +1,63 @@
+"""What goes onto a card, whatever its layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cardsim.rsa import RsaKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A private key and its certificate.
+
+    Args:
+        key: the key as the card holds it.
+        certificate: content of the certificate's EF: DER, or what a bad-input variant puts there.
+    """
+
+    key: RsaKey = field(repr=False)
+    certificate: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DataObject:
+    """A professional data object.
+
+    Args:
+        label: PKCS#15 label, as ``CPS_INFO_PS``.
+        fid: file identifier.
+        content: bytes of the EF.
+        private: readable after the PIN only.
+        writable: may be written after the PIN.
+    """
+
+    label: str
+    fid: int
+    content: bytes = field(repr=False)
+    private: bool = False
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CardContent:
+    """Everything that differs from card to card of one layout.
+
+    Args:
+        serial: 8-digit card serial.
+        label: token label.
+        pin, puk: digits.
+        pin_tries_left, puk_tries_left: retry counters at the start.
+        signature, authentication: the two key pairs.
+        data_objects: in the order of the data directory.
+    """
+
+    serial: str
+    label: str
+    pin: str = field(repr=False)
+    puk: str = field(repr=False)
+    pin_tries_left: int
+    puk_tries_left: int
+    signature: KeyPair
+    authentication: KeyPair
+    data_objects: tuple[DataObject, ...]

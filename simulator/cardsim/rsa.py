@@ -1,0 +1,68 @@
+"""The RSA of a card: raw private operation and the paddings of RFC 8017 that the card itself makes or strips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+BLOCK_TYPE_OVERHEAD = 11
+"""00 BT, at least 8 bytes of padding, 00 (RFC 8017, 7.2.1 and 9.2)."""
+
+
+class PaddingError(Exception):
+    """The deciphered block is not padded as PKCS#1 v1.5 block type 2. Says nothing more, as the card does not."""
+
+
+class RsaKey:
+    """A private key as the card holds it.
+
+    Args:
+        private_key: the key; its numbers are taken once.
+    """
+
+    def __init__(self, private_key: RSAPrivateKey) -> None:
+        self._numbers = private_key.private_numbers()
+        self._modulus = self._numbers.public_numbers.n
+        self.size = private_key.key_size // 8
+        """Bytes of the modulus."""
+
+    def _private_operation(self, block: bytes) -> bytes:
+        """m^d mod n by the Chinese remainder theorem (RFC 8017, 5.1.2)."""
+        key, value = self._numbers, int.from_bytes(block, "big")
+        m1 = pow(value, key.dmp1, key.p)
+        m2 = pow(value, key.dmq1, key.q)
+        result = m2 + (m1 - m2) * key.iqmp % key.p * key.q
+        return result.to_bytes(self.size, "big")
+
+    def sign_pkcs1(self, data: bytes) -> bytes:
+        """Pad with block type 1 and sign: RSASSA-PKCS1-v1_5 where ``data`` is a DigestInfo.
+
+        Raises:
+            ValueError: more data than a block takes.
+        """
+        if len(data) > self.size - BLOCK_TYPE_OVERHEAD:
+            raise ValueError(f"{len(data)} bytes do not fit a block of {self.size}")
+        padding = b"\xff" * (self.size - len(data) - 3)
+        return self._private_operation(b"\x00\x01" + padding + b"\x00" + data)
+
+    def decipher_pkcs1(self, cryptogram: bytes) -> bytes:
+        """Decipher and strip block type 2: RSAES-PKCS1-v1_5.
+
+        Args:
+            cryptogram: as many bytes as the modulus.
+
+        Raises:
+            PaddingError: the block is not so padded, or the cryptogram is not below the modulus.
+        """
+        if len(cryptogram) != self.size or int.from_bytes(cryptogram, "big") >= self._modulus:
+            raise PaddingError
+        block = self._private_operation(cryptogram)
+        separator = block.find(b"\x00", 2)
+        if block[:2] != b"\x00\x02" or separator < BLOCK_TYPE_OVERHEAD - 1:
+            raise PaddingError
+        return block[separator + 1 :]
+
+
+RandomBytes = Callable[[int], bytes]
+"""Gives so many random bytes; os.urandom, or a test's own."""
