@@ -1,0 +1,132 @@
+"""What lies between a driver's command and the channel: small processors in a chain, each with one idea.
+
+`exchange(channel)` gives the whole chain. Its order, from the driver down: command chaining, gathering of 61xx,
+repetition after 6Cxx, T=0 case 4, and the check that a card gives no more than it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from cardd_drivers.apdu import CLA_CHAINING, SHORT_DATA_MAX, SHORT_LE_MAX, SW, Command, Response, Secrecy
+from cardd_drivers.contract import Channel, MalformedCardData, Transport, UnexpectedResponse
+
+Transmit = Callable[[Command], Response]
+"""Sends one command, gives its response."""
+
+RESPONSE_MAX = 64 * 1024
+"""Bytes that one response may gather to."""
+ROUNDS_MAX = 2 * RESPONSE_MAX // SHORT_LE_MAX
+"""GET RESPONSE commands that one response may take."""
+
+_BYTES_REMAIN = 0x61
+_WRONG_LE = 0x6C
+
+
+class Exchange:
+    """The chain of processors over one channel.
+
+    Args:
+        channel: the way to the card.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        sender = checked(channel.transmit)
+        if channel.transport is Transport.T0:
+            sender = without_case_4_le(sender)
+        self._send = gather_response(repeat_with_right_le(sender))
+
+    def send(self, command: Command) -> Response:
+        """Send one command and gather its whole response; 61xx and 6Cxx never come back.
+
+        Raises:
+            The channel's errors.
+            MalformedCardData: the card gave more than it was asked for, or no end.
+            UnexpectedResponse: 6Cxx twice, or where no length was asked.
+        """
+        return self._send(command)
+
+    def send_chained(self, command: Command, data: bytes) -> Response:
+        """Send data of any length as a chain of commands (ISO 7816-4 5.3.3), all but the last with CLA bit 5 set.
+
+        Args:
+            command: header, Le and secrecy of the last command; its own data field is not used.
+            data: the whole data field.
+
+        Returns:
+            The response to the last command, or the first refusal within the chain, which ends it.
+
+        Raises:
+            As `send`.
+        """
+        blocks = [data[start : start + SHORT_DATA_MAX] for start in range(0, len(data), SHORT_DATA_MAX)] or [b""]
+        for block in blocks[:-1]:
+            response = self._send(replace(command, cla=command.cla | CLA_CHAINING, data=block, le=None))
+            if response.sw != SW.SUCCESS:
+                return response
+        return self._send(replace(command, data=blocks[-1]))
+
+
+def checked(sender: Transmit) -> Transmit:
+    """Refuse a response that holds more than Le asked for, or more than a short response can."""
+
+    def send(command: Command) -> Response:
+        response = sender(command)
+        most = SHORT_LE_MAX if command.le is None else command.le
+        if len(response.data) > most:
+            raise MalformedCardData(f"{command.header.hex()} answered {len(response.data)} bytes of {most} asked")
+        return response
+
+    return send
+
+
+def without_case_4_le(sender: Transmit) -> Transmit:
+    """In T=0 a command that carries data and wants data is sent without Le (ISO 7816-3 12.2.1); 61xx follows."""
+
+    def send(command: Command) -> Response:
+        return sender(replace(command, le=None) if command.data and command.le is not None else command)
+
+    return send
+
+
+def repeat_with_right_le(sender: Transmit) -> Transmit:
+    """After 6Cxx repeat the command once with Le = xx, where 00 stands for 256 (ISO 7816-3 12.2.1)."""
+
+    def send(command: Command) -> Response:
+        response = sender(command)
+        if response.sw.sw1 != _WRONG_LE:
+            return response
+        if command.le is None:
+            raise UnexpectedResponse(response.sw, command)
+        again = sender(replace(command, le=response.sw.sw2 or SHORT_LE_MAX))
+        if again.sw.sw1 == _WRONG_LE:
+            raise UnexpectedResponse(again.sw, command)
+        return again
+
+    return send
+
+
+def gather_response(sender: Transmit) -> Transmit:
+    """Fetch with GET RESPONSE what 61xx announces (ISO 7816-4 7.6.1), within `RESPONSE_MAX` and `ROUNDS_MAX`.
+
+    A GET RESPONSE keeps the secrecy of the response that it fetches.
+    """
+
+    def send(command: Command) -> Response:
+        response = sender(command)
+        if response.sw.sw1 != _BYTES_REMAIN:
+            return response
+        secrecy = command.secrecy if command.secrecy is Secrecy.SECRET_RESPONSE else Secrecy.PUBLIC
+        gathered = bytearray(response.data)
+        for _ in range(ROUNDS_MAX):
+            le = response.sw.sw2 or SHORT_LE_MAX
+            response = sender(Command(command.cla & ~CLA_CHAINING, 0xC0, 0, 0, le=le, secrecy=secrecy))
+            gathered += response.data
+            if response.sw.sw1 != _BYTES_REMAIN:
+                return Response(bytes(gathered), response.sw)
+            if not response.data or len(gathered) > RESPONSE_MAX:
+                break
+        raise MalformedCardData(f"{command.header.hex()} has a response without end")
+
+    return send

@@ -1,0 +1,115 @@
+"""PIN and PUK: what they may look like, how they are padded, what the card's answers mean.
+
+Nothing here puts a character of a PIN into an error, a log or a repr; every copy is wiped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cardd_drivers.apdu import SW, Command, Response, StatusWord
+from cardd_drivers.contract import (
+    ErrorReference,
+    MalformedCardData,
+    PinBlocked,
+    PinFormat,
+    PinIncorrect,
+    PinRules,
+    PinStatus,
+)
+from cardd_drivers.ias_ecc.directories import PinFlag, PinObject, PinType
+from cardd_drivers.ias_ecc.files import refusal
+
+_NO_INFORMATION = StatusWord(0x6300)
+"""Verification failed, tries not told (ISO 7816-4 table 6)."""
+_BLOCKED = frozenset({SW.AUTHENTICATION_METHOD_BLOCKED, SW.REFERENCE_DATA_NOT_USABLE, StatusWord(0x63C0)})
+"""6983, the 63C0 that a published trace has on the last try, and 6984: the card takes this PIN no more."""
+
+
+def rules(pin: PinObject) -> PinRules:
+    """What the PIN may look like."""
+    return PinRules(pin.minimum, pin.maximum, pin.type is PinType.ASCII_NUMERIC)
+
+
+def require_format(pin: PinObject, characters: bytearray, meant: ErrorReference) -> None:
+    """Refuse, before the card sees it, what can only cost a try.
+
+    Args:
+        pin: its rules.
+        characters: the PIN as it was typed.
+        meant: which secret the error is about.
+
+    Raises:
+        PinFormat: too short, too long, or not digits where digits are wanted.
+        MalformedCardData: the card codes its PIN in a way that no published CPS does.
+    """
+    if pin.type not in (PinType.ASCII_NUMERIC, PinType.UTF8):
+        raise MalformedCardData(f"a PIN coded as {pin.type.name}")
+    fits = pin.minimum <= len(characters) <= pin.maximum
+    if not fits or (pin.type is PinType.ASCII_NUMERIC and any(not 0x30 <= each <= 0x39 for each in characters)):
+        raise PinFormat(meant)
+
+
+@contextmanager
+def padded(pin: PinObject, *secrets: bytearray) -> Iterator[bytearray]:
+    """The data field of a PIN command: each secret padded as the PIN object says, one after another; wiped afterwards.
+
+    Raises:
+        MalformedCardData: padding is needed and the card does not say with what.
+    """
+    padding = PinFlag.NEEDS_PADDING in pin.flags
+    if padding and pin.pad is None and any(len(secret) < pin.stored for secret in secrets):
+        raise MalformedCardData("a PIN that needs padding, without a pad character")
+    size = sum(pin.stored if padding else len(secret) for secret in secrets)
+    # Allocated once at its full size: growing would leave copies behind.
+    block = bytearray(size)
+    try:
+        position = 0
+        for secret in secrets:
+            end = position + (pin.stored if padding else len(secret))
+            for index in range(position, end):
+                block[index] = secret[index - position] if index - position < len(secret) else pin.pad or 0
+            position = end
+        yield block
+    finally:
+        for index in range(len(block)):
+            block[index] = 0
+
+
+def status(response: Response, command: Command) -> PinStatus:
+    """What the answer to an empty VERIFY says.
+
+    A card that wants data even then (6700) leaves the number unknown.
+
+    Raises:
+        SecurityStatusNotSatisfied, UnexpectedResponse.
+    """
+    if response.sw == SW.SUCCESS:
+        return PinStatus(tries_left=None, verified=True)
+    if response.sw in _BLOCKED:
+        return PinStatus(tries_left=0)
+    if response.sw.tries_left is not None:
+        return PinStatus(response.sw.tries_left)
+    if response.sw in (_NO_INFORMATION, SW.WRONG_LENGTH):
+        return PinStatus(tries_left=None)
+    raise refusal(response, command)
+
+
+def require_accepted(response: Response, command: Command, meant: ErrorReference) -> None:
+    """What the answer to a presented PIN or PUK says.
+
+    Args:
+        response, command: the exchange.
+        meant: which secret was presented.
+
+    Raises:
+        PinIncorrect, PinBlocked, SecurityStatusNotSatisfied, UnexpectedResponse.
+    """
+    if response.sw == SW.SUCCESS:
+        return
+    if response.sw in _BLOCKED:
+        raise PinBlocked(meant)
+    if response.sw.tries_left is not None or response.sw == _NO_INFORMATION:
+        raise PinIncorrect(response.sw.tries_left, meant)
+    raise refusal(response, command)
