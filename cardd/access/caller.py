@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One connection to the bus.
+    """A connection to the bus, by what the kernel told the bus when it was made.
 
     Args:
-        connection: unique name on the bus (":1.42"), never used again by another connection.
-        uid: user id of the process that connected.
-        pid: its process id, 0 where the bus does not say.
+        name: unique name (":1.42"), never used again on this bus.
+        uid: user.
+        pid: process that opened the connection; None where the bus cannot see it.
+        groups: the user's groups at that time, empty where the bus does not tell.
     """
 
-    connection: str
+    name: str
     uid: int
-    pid: int = 0
+    pid: int | None = None
+    groups: tuple[int, ...] = ()
 
     @property
     def is_root(self) -> bool:

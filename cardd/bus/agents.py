@@ -10,8 +10,7 @@ from cardd.access.caller import Caller
 from cardd.bus import names
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.failures import BadReply, BusError, CallTimedOut, RemoteError
-from cardd.bus.message import Flag
-from cardd.bus.transport import Transport
+from cardd.bus.transport import RemoteMethod, Transport
 from cardd.bus.wire import variant
 from cardd.errors import AgentFailed, NoAgent, NotAuthorizedDismissed
 from cardd.sessions.descriptors import read_secret
@@ -21,6 +20,8 @@ from cardd.sessions.secret import Secret
 log = logging.getLogger(__name__)
 
 AGENTS_PER_USER = 32
+REQUEST_PIN = RemoteMethod(names.AGENT, "RequestPin", "oa{sv}", "h")
+CANCEL = RemoteMethod(names.AGENT, "Cancel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Agents:
 
     def forget(self, connection: str) -> None:
         """A connection left the bus: so did its agents."""
-        for agent in [one for one in self._agents if one.caller.connection == connection]:
+        for agent in [one for one in self._agents if one.caller.name == connection]:
             self._forget(agent)
 
     def source_for(self, caller: Caller) -> AgentPin:
@@ -108,14 +109,7 @@ class Agents:
         arguments = (f"{names.CARDS}/{question.card}", _details(question))
         try:
             (descriptor,) = await self._transport.call(
-                agent.caller.connection,
-                agent.path,
-                names.AGENT,
-                "RequestPin",
-                "oa{sv}",
-                arguments,
-                returns="h",
-                timeout=self._timeout,
+                agent.caller.name, agent.path, REQUEST_PIN, arguments, timeout=self._timeout
             )
         except RemoteError as error:
             if error.name == NotAuthorizedDismissed().name:
@@ -136,9 +130,7 @@ class Agents:
 
     async def _cancel(self, agent: _Agent) -> None:
         try:
-            await self._transport.call(
-                agent.caller.connection, agent.path, names.AGENT, "Cancel", timeout=5, flags=Flag.NO_AUTO_START
-            )
+            await self._transport.call(agent.caller.name, agent.path, CANCEL, timeout=5)
         except BusError as error:
             log.debug("an agent was not told that its question is moot: %s", type(error).__name__)
 

@@ -29,7 +29,7 @@ class ReaderInterface(Interface):
         super().__init__()
         self._reader = reader
 
-    @dbus_property("s", dbus_name="Name", emits="const")
+    @dbus_property("s", name="Name", emits="const")
     def reader_name(self) -> str:
         """As PC/SC gives it; bytes that are no UTF-8 are replaced."""
         return self._reader.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -8,7 +8,8 @@ from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.card import CardInterface, card_path
 from cardd.bus.manager import ManagerInterface
-from cardd.bus.objects import ObjectTree
+from cardd.bus.interface import Emits, Interface
+from cardd.bus.objects import ObjectTree, properties_of
 from cardd.bus.reader import ReaderInterface, reader_path
 from cardd.bus.session import SessionInterface, session_path
 from cardd.cards.roster import PresentReader
@@ -17,8 +18,6 @@ from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason
-
-CARD_CHANGES = ("Driver", "State", "Problem", "Kind", "PinTriesLeft", "Trust", "Session", "Capabilities")
 
 
 class Service:
@@ -36,16 +35,17 @@ class Service:
         self._sessions = sessions
         self._agents = agents
         self._descriptor_timeout = descriptor_timeout
+        self._told: dict[str, dict[str, object]] = {}
 
     def add_manager(
         self, drivers: Sequence[str], warnings: Callable[[], Sequence[str]], reload: Callable[[], None]
     ) -> None:
         """Put the Manager at the root."""
-        self._tree.add(names.ROOT, [ManagerInterface(self._agents, drivers, warnings, reload)])
+        self._add(names.ROOT, ManagerInterface(self._agents, drivers, warnings, reload))
 
     def warnings_changed(self) -> None:
         """The Manager's warnings are others now."""
-        self._tree.changed(names.ROOT, ManagerInterface, "Warnings")
+        self._tell_changes(names.ROOT)
 
     def missing(self, path: str) -> CarddError | None:
         """Why there is no object at a path, where cardd knows better than "unknown object"."""
@@ -57,32 +57,29 @@ class Service:
 
     def reader_added(self, reader: PresentReader) -> None:
         """A reader is plugged in."""
-        self._tree.add(reader_path(reader.name), [ReaderInterface(reader)])
+        self._add(reader_path(reader.name), ReaderInterface(reader))
 
     def reader_changed(self, reader: PresentReader) -> None:
         """Its facts changed."""
-        path = reader_path(reader.name)
-        for changed in ("UsbIds", "Seat", "Card"):
-            self._tree.changed(path, ReaderInterface, changed)
+        self._tell_changes(reader_path(reader.name))
 
     def reader_removed(self, reader: PresentReader) -> None:
         """It is gone."""
-        self._tree.remove(reader_path(reader.name))
+        self._remove(reader_path(reader.name))
 
     def card_added(self, presence: Presence) -> None:
         """A card is in a reader."""
         interface = CardInterface(presence, self._sessions, self._agents, descriptor_timeout=self._descriptor_timeout)
-        self._tree.add(card_path(presence), [interface])
+        self._add(card_path(presence), interface)
         self._reader_card_changed(presence)
 
     def card_changed(self, presence: Presence) -> None:
         """Something that is known of it changed."""
-        for changed in CARD_CHANGES:
-            self._tree.changed(card_path(presence), CardInterface, changed)
+        self._tell_changes(card_path(presence))
 
     def card_removed(self, presence: Presence) -> None:
         """It is gone."""
-        self._tree.remove(card_path(presence))
+        self._remove(card_path(presence))
         self._reader_card_changed(presence)
 
     def session_opened(self, session: Session) -> None:
@@ -91,13 +88,30 @@ class Service:
         if presence is None:
             return  # it left in this very moment; its end follows
         interface = SessionInterface(session, presence, self._sessions, write_timeout=self._descriptor_timeout)
-        self._tree.add(session_path(session), [interface])
+        self._add(session_path(session), interface)
 
     def session_ended(self, session: Session, reason: EndReason) -> None:
         """It ended: `Ended` overtakes whatever still waits to be sent."""
         path = session_path(session)
         self._tree.emit(path, SessionInterface.ended, reason.value, urgent=True)
-        self._tree.remove(path)
+        self._remove(path)
 
     def _reader_card_changed(self, presence: Presence) -> None:
-        self._tree.changed(reader_path(presence.card.insertion.reader), ReaderInterface, "Card")
+        self._tell_changes(reader_path(presence.card.insertion.reader))
+
+    def _add(self, path: str, interface: Interface) -> None:
+        self._tree.add(path, [interface])
+        self._told[path] = dict(properties_of(interface))
+
+    def _remove(self, path: str) -> None:
+        self._tree.remove(path)
+        del self._told[path]
+
+    def _tell_changes(self, path: str) -> None:
+        """Announce the properties whose values are others than when they were last told."""
+        for interface in self._tree.interfaces(path).values():
+            now = dict(properties_of(interface))
+            before, self._told[path] = self._told[path], now
+            for name, declared in interface.declaration.properties.items():
+                if declared.emits is Emits.TRUE and now.get(name) != before.get(name):
+                    self._tree.changed(path, type(interface), name)

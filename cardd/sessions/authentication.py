@@ -107,7 +107,7 @@ class Authentication:
         await presence.card.hold()
         try:
             proof = await presence.card.run(
-                present_pin_and_sign, caller=caller.connection, priority=Priority.AUTHENTICATION
+                present_pin_and_sign, caller=caller.name, priority=Priority.AUTHENTICATION
             )
         except CardRefusedPin as error:
             presence.tries_left = error.tries_left
@@ -124,7 +124,7 @@ class Authentication:
         """The card's key is not that of the certificate known for it: read it anew, in case it was renewed."""
         presence = self._presence
         before = presence.certificate
-        await presence.card.relearn(caller=caller.connection)
+        await presence.card.relearn(caller=caller.name)
         presence.learn()
         return ProofFailed() if presence.certificate == before else CardChanged()
 

@@ -92,11 +92,11 @@ async def _changed(presence: Presence, caller: Caller, operation: Callable[[Card
             raise CardInUse(holder=holder)
         await presence.card.hold()
     try:
-        await presence.card.run(operation, caller=caller.connection, priority=Priority.AUTHENTICATION)
+        await presence.card.run(operation, caller=caller.name, priority=Priority.AUTHENTICATION)
     except PinError as error:
         _note_tries(presence, error)
         raise
-    status = await presence.card.run(lambda card: card.pin_status(), caller=caller.connection)
+    status = await presence.card.run(lambda card: card.pin_status(), caller=caller.name)
     presence.tries_left = status.tries_left
 
 

@@ -215,7 +215,7 @@ class Presence:
             self._departed.set_result(None)
 
     async def _run(self, caller: Caller, operation: Callable[[Card], T]) -> T:
-        result = await self.card.run(operation, caller=caller.connection)
+        result = await self.card.run(operation, caller=caller.name)
         self.require_present()
         return result
 

@@ -135,7 +135,7 @@ class Session:
     async def _serve(self, caller: Caller, operation: Callable[[Card], T]) -> T:
         self.uses += 1
         try:
-            result = await self._unless_ended(self.card.run(operation, caller=caller.connection))
+            result = await self._unless_ended(self.card.run(operation, caller=caller.name))
         except (CardReset, SecurityStatusNotSatisfied) as error:
             # The card no longer has the PIN: someone reset it. What the session promises is no longer true.
             self._ending(self, EndReason.CARD_RESET)
