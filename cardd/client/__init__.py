@@ -1,0 +1,29 @@
+"""The Python client of cardd: `CarddClient` for asyncio, `cardd.client.blocking` for scripts.
+
+Every failure is a `cardd.errors.CarddError`: the daemon's own, or one of `cardd.client.errors`.
+"""
+
+from cardd.client.agent import Agent, PinPurpose, PinRequest
+from cardd.client.client import CarddClient
+from cardd.client.errors import ClientError
+from cardd.client.objects import Card, Reader, Session
+from cardd.client.values import Capabilities, CardState, EndReason, Holder, Lengths, Service, Trust, TrustState
+
+__all__ = [
+    "Agent",
+    "Capabilities",
+    "Card",
+    "CardState",
+    "CarddClient",
+    "ClientError",
+    "EndReason",
+    "Holder",
+    "Lengths",
+    "PinPurpose",
+    "PinRequest",
+    "Reader",
+    "Service",
+    "Session",
+    "Trust",
+    "TrustState",
+]

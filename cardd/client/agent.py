@@ -1,0 +1,155 @@
+"""Agents: what asks the user for a PIN when the daemon needs one (interface org.cardd1.Agent)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cardd.bus.descriptors import OwnedFd
+from cardd.client import secret
+from cardd.client.values import Properties, take
+from cardd.errors import AgentFailed, Cancelled, NotAuthorized, NotAuthorizedDismissed
+
+
+class PinPurpose(StrEnum):
+    """Words of RequestPin's purpose."""
+
+    AUTHENTICATE = "authenticate"
+    CHANGE_CURRENT = "change-current"
+    CHANGE_NEW = "change-new"
+    UNBLOCK_PUK = "unblock-puk"
+    UNBLOCK_NEW = "unblock-new"
+
+
+@dataclass(frozen=True, slots=True)
+class PinRequest:
+    """What the daemon asks for.
+
+    `minimum` and `maximum` count characters (0: not known); `tries_left` is None when not known; `holder` and `reader`
+    are to be shown to the user.
+    """
+
+    card: str
+    purpose: str
+    minimum: int
+    maximum: int
+    tries_left: int | None
+    holder: str
+    reader: str
+
+
+class Agent(ABC):
+    """Asks the user. Register one with `CarddClient.register_agent`, or give it to a single call."""
+
+    @abstractmethod
+    async def request_pin(self, request: PinRequest) -> bytearray | None:
+        """Ask for the PIN, the new PIN or the unblocking code that the request names.
+
+        The task is cancelled when the question is moot (the card left, another agent answered): take the question off
+        the screen then.
+
+        Args:
+            request: what is asked.
+
+        Returns:
+            The characters, in a buffer that is wiped once they are sent; None when the user closed the question.
+        """
+
+
+class PreparedAnswers(Agent):
+    """Gives each answer once, without asking anybody: a second question for the same thing is dismissed."""
+
+    def __init__(self, answers: Mapping[PinPurpose, bytearray]) -> None:
+        """Keep the answers.
+
+        Args:
+            answers: characters by purpose; wiped when sent, or by `wipe`.
+        """
+        self._answers = dict(answers)
+
+    async def request_pin(self, request: PinRequest) -> bytearray | None:
+        """Return the answer that is there for the purpose, else None."""
+        with contextlib.suppress(ValueError):
+            return self._answers.pop(PinPurpose(request.purpose), None)
+        return None
+
+    def wipe(self) -> None:
+        """Overwrite the answers that were not asked for."""
+        for answer in self._answers.values():
+            secret.wipe(answer)
+        self._answers.clear()
+
+
+class AgentFace:
+    """One registered agent as the daemon sees it: judges the sender, runs and cancels questions."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._questions: set[asyncio.Task[bytearray | None]] = set()
+
+    async def request_pin(self, card: str, details: Properties) -> OwnedFd:
+        """Serve RequestPin.
+
+        Args:
+            card: path of the card.
+            details: as the contract lists them.
+
+        Returns:
+            Readable end of a pipe that holds the answer.
+
+        Raises:
+            NotAuthorizedDismissed: the user closed the question.
+            Cancelled: the daemon called Cancel.
+            AgentFailed: the agent raised something.
+        """
+        question = asyncio.ensure_future(self._agent.request_pin(_request_from(card, details)))
+        self._questions.add(question)
+        try:
+            answer = await question
+        except asyncio.CancelledError:
+            question.cancel()
+            raise Cancelled from None
+        except Exception as error:
+            # Its text may hold what the user typed: only its kind is told.
+            raise AgentFailed(reason=type(error).__name__) from error
+        finally:
+            self._questions.discard(question)
+        if answer is None:
+            raise NotAuthorizedDismissed
+        return OwnedFd(secret.pipe_holding(answer))
+
+    def cancel(self) -> None:
+        """Serve Cancel: every open question is moot."""
+        for question in self._questions:
+            question.cancel()
+
+
+def refuse_stranger(sender: str, owner: str | None) -> None:
+    """Let only the daemon ask: anybody on the bus can call an agent's path.
+
+    Args:
+        sender: unique name of who calls.
+        owner: unique name of who owns org.cardd1 now.
+
+    Raises:
+        NotAuthorized: it is somebody else.
+    """
+    if owner is None or sender != owner:
+        raise NotAuthorized(reason="only the owner of org.cardd1 may ask this agent")
+
+
+def _request_from(card: str, details: Properties) -> PinRequest:
+    tries_left = take(details, "tries-left", int, -1)
+    return PinRequest(
+        card=card,
+        purpose=take(details, "purpose", str, PinPurpose.AUTHENTICATE),
+        minimum=take(details, "minimum", int, 0),
+        maximum=take(details, "maximum", int, 0),
+        tries_left=None if tries_left < 0 else tries_left,
+        holder=take(details, "holder", str, ""),
+        reader=take(details, "reader", str, ""),
+    )

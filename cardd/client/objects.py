@@ -1,0 +1,306 @@
+"""Readers, cards and sessions as frozen values that can be called.
+
+A value tells what was so when it was read; ask the client again for what is so now. The methods act on the very card
+or session that the value was read from, never on a later one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cardd.bus.descriptors import OwnedFd
+from cardd.bus.names import CARD, OPTION_NO_USER_INTERACTION, SESSION
+from cardd.bus.transport import RemoteMethod
+from cardd.client.agent import Agent, PinPurpose, PreparedAnswers
+from cardd.client.core import PATIENCE, Link
+from cardd.client.errors import NoReply
+from cardd.client.secret import PlaintextPipe, pipe_holding
+from cardd.client.values import (
+    Capabilities,
+    CardState,
+    Holder,
+    Properties,
+    Trust,
+    capabilities_from,
+    holder_from,
+    maybe,
+    moment,
+    path_or_none,
+    take,
+    trust_from,
+)
+from cardd.client.wrapping import Options
+from cardd.errors import CardRemoved, SessionEnded
+
+_PLAINTEXT_MAX = 1 << 16
+"""Bytes: far above one RSA block; what an empty pipe holds on Linux."""
+
+_PIPE_PATIENCE = 10.0
+"""Seconds for the daemon to close the pipe after its reply."""
+
+_NO_OPTIONS: Options = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A PC/SC reader that is plugged in; `card` is the path of the card in it."""
+
+    path: str
+    name: str
+    usb_ids: str
+    seat: str
+    card: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One insertion of one card; `session` is the path of the session that is open on it.
+
+    `driver` and `kind` are empty until the card is identified; `pin_tries_left` is None when it is not known;
+    `problem` is a D-Bus error name that says why `state` is in-use, unknown or failed.
+    """
+
+    path: str
+    reader: str
+    driver: str
+    state: str
+    problem: str
+    kind: str
+    pin_tries_left: int | None
+    trust: Trust
+    session: str | None
+    capabilities: Capabilities
+    _link: Link = field(repr=False, compare=False)
+
+    @property
+    def identified(self) -> bool:
+        """Whether the card is known and can be asked for its holder."""
+        return self.state == CardState.IDENTIFIED
+
+    async def authenticate(
+        self, *, pin: bytearray | None = None, agent: Agent | None = None, interactive: bool = True
+    ) -> Session:
+        """Open a session, or join the one that is open.
+
+        Args:
+            pin: its characters (ASCII digits), sent by pipe and wiped; None: the daemon has an agent ask.
+            agent: asks the user for this call alone; None: the agent that is registered.
+            interactive: False: fail rather than ask anybody.
+
+        Raises:
+            PinIncorrect, PinBlocked, PinFormat, NoAgent, NotAuthorizedDismissed, CardInUse, NotTrusted, ProofFailed,
+            CardRemoved, CardMute and others of `cardd.errors`.
+        """
+        if pin is not None:
+            with OwnedFd(pipe_holding(pin)) as reading:
+                path = await self._call("AuthenticateWithPin", "ha{sv}", "o", reading, _NO_OPTIONS)
+        else:
+            options = {} if interactive else {OPTION_NO_USER_INTERACTION: True}
+            async with self._link.core.agent(agent):
+                path = await self._call("Authenticate", "a{sv}", "o", options, patience=None)
+        return await open_session(Link(self._link.core, self._link.owner, path))
+
+    async def change_pin(
+        self, *, current: bytearray | None = None, new: bytearray | None = None, agent: Agent | None = None
+    ) -> None:
+        """Change the PIN.
+
+        Args:
+            current: present PIN; with `new`, nobody is asked. Both are wiped.
+            new: the PIN to be.
+            agent: asks for both; None: the agent that is registered.
+
+        Raises:
+            PinIncorrect, PinBlocked, PinFormat, NoAgent, NotAuthorizedDismissed and others of `cardd.errors`.
+        """
+        answers = {PinPurpose.CHANGE_CURRENT: current, PinPurpose.CHANGE_NEW: new}
+        await self._with_answers("ChangePin", answers, agent)
+
+    async def unblock_pin(
+        self, *, puk: bytearray | None = None, new: bytearray | None = None, agent: Agent | None = None
+    ) -> None:
+        """Unblock the PIN with the unblocking code, and set a new one.
+
+        Args:
+            puk: the unblocking code; with `new`, nobody is asked. Both are wiped.
+            new: the PIN to be.
+            agent: asks for both; None: the agent that is registered.
+
+        Raises:
+            PukIncorrect, PukBlocked, PukFormat, PinFormat, NoAgent and others of `cardd.errors`.
+        """
+        await self._with_answers("UnblockPin", {PinPurpose.UNBLOCK_PUK: puk, PinPurpose.UNBLOCK_NEW: new}, agent)
+
+    async def get_holder(self) -> Holder:
+        """Ask who the card belongs to."""
+        return holder_from(await self._call("GetHolder", "a{sv}", "a{sv}", _NO_OPTIONS))
+
+    async def get_certificates(self) -> Mapping[str, bytes]:
+        """Read the certificates: DER by key name. The first time the card may need seconds."""
+        found: dict[str, bytes] = await self._call("GetCertificates", "a{sv}", "a{say}", _NO_OPTIONS)
+        return found
+
+    async def read_object(self, label: str) -> bytes:
+        """Read a data object, for instance CPS_DATA, as stored.
+
+        Raises:
+            ObjectNotFound: the card holds nothing of that label.
+        """
+        value: bytes = await self._call("ReadObject", "sa{sv}", "ay", label, _NO_OPTIONS)
+        return value
+
+    async def _with_answers(
+        self, member: str, answers: Mapping[PinPurpose, bytearray | None], agent: Agent | None
+    ) -> None:
+        given = {purpose: answer for purpose, answer in answers.items() if answer is not None}
+        prepared = PreparedAnswers(given)
+        try:
+            async with self._link.core.agent(prepared if given else agent):
+                await self._call(member, "a{sv}", "", _NO_OPTIONS, patience=None)
+        finally:
+            prepared.wipe()
+
+    async def _call(
+        self, member: str, takes: str, returns: str, *values: object, patience: float | None = PATIENCE
+    ) -> Any:
+        method = RemoteMethod(CARD, member, takes, returns)
+        return await self._link.call(method, *values, gone=CardRemoved, patience=patience)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a verified PIN opened, until the card leaves; `expires` is None where only the card's leaving ends it."""
+
+    path: str
+    card: str
+    level: str
+    since: datetime | None
+    expires: datetime | None
+    uses: int
+    _link: Link = field(repr=False, compare=False)
+
+    @property
+    def ended(self) -> str | None:
+        """Why the session ended (`EndReason`), None while it is not known to have ended."""
+        return self._link.core.ends.reason(self._link.owner, self.path)
+
+    async def wait_ended(self) -> str:
+        """Wait for the session's end and return the reason (`EndReason`)."""
+        return await asyncio.shield(self._link.core.ends.future(self._link.owner, self.path))
+
+    async def sign(self, key: str, algorithm: str, digest: bytes) -> bytes:
+        """Sign a digest with a key of the card.
+
+        Args:
+            key: `signature` or `authentication`.
+            algorithm: `RS256` or `PS256`.
+            digest: SHA-256 of what is signed, 32 bytes.
+
+        Returns:
+            The signature, as long as the key's modulus.
+
+        Raises:
+            UnknownKey, AlgorithmNotSupported, DigestLength, SessionEnded and others of `cardd.errors`.
+        """
+        values = (key, algorithm, bytes(digest), _NO_OPTIONS)
+        signature: bytes = await self._call("Sign", "ssaya{sv}", "ay", *values)
+        return signature
+
+    async def decrypt(self, key: str, algorithm: str, cryptogram: bytes) -> bytearray:
+        """Decipher one block with a key of the card; the plaintext comes by pipe, never over the bus.
+
+        Args:
+            key: `encryption`.
+            algorithm: `RSA1_5`.
+            cryptogram: as long as the key's modulus.
+
+        Returns:
+            The plaintext, in a buffer that the caller can wipe.
+
+        Raises:
+            DecryptFailed, UnknownKey, AlgorithmNotSupported, SessionEnded and others of `cardd.errors`.
+        """
+        pipe = PlaintextPipe(_PLAINTEXT_MAX)
+        try:
+            with OwnedFd(pipe.take_writing()) as writing:
+                values = (key, algorithm, bytes(cryptogram), writing, _NO_OPTIONS)
+                await self._call("Decrypt", "ssayha{sv}", "", *values)
+            async with asyncio.timeout(_PIPE_PATIENCE):
+                return await pipe.gather()
+        except TimeoutError as error:
+            raise NoReply from error
+        finally:
+            pipe.close()
+
+    async def get_holder(self) -> Holder:
+        """Ask who the session's card belongs to."""
+        return holder_from(await self._call("GetHolder", "a{sv}", "a{sv}", _NO_OPTIONS))
+
+    async def end(self) -> None:
+        """End the session; the card wants its PIN again."""
+        await self._call("End", "a{sv}", "", _NO_OPTIONS)
+
+    async def _call(self, member: str, takes: str, returns: str, *values: object) -> Any:
+        method = RemoteMethod(SESSION, member, takes, returns)
+        return await self._link.call(method, *values, gone=lambda: session_gone(self._link))
+
+
+def reader_from(path: str, properties: Properties) -> Reader:
+    """Decode a reader's properties."""
+    return Reader(
+        path=path,
+        name=take(properties, "Name", str, ""),
+        usb_ids=take(properties, "UsbIds", str, ""),
+        seat=take(properties, "Seat", str, ""),
+        card=path_or_none(properties, "Card"),
+    )
+
+
+def card_from(link: Link, properties: Properties) -> Card:
+    """Decode a card's properties."""
+    tries_left = take(properties, "PinTriesLeft", int, -1)
+    return Card(
+        path=link.path,
+        reader=take(properties, "Reader", str, ""),
+        driver=take(properties, "Driver", str, ""),
+        state=take(properties, "State", str, CardState.PRESENT),
+        problem=take(properties, "Problem", str, ""),
+        kind=take(properties, "Kind", str, ""),
+        pin_tries_left=None if tries_left < 0 else tries_left,
+        trust=trust_from(maybe(properties, "Trust", dict) or {}),
+        session=path_or_none(properties, "Session"),
+        capabilities=capabilities_from(maybe(properties, "Capabilities", dict) or {}),
+        _link=link,
+    )
+
+
+def session_from(link: Link, properties: Properties) -> Session:
+    """Decode a session's properties, and begin to follow its end."""
+    link.core.ends.future(link.owner, link.path)
+    return Session(
+        path=link.path,
+        card=take(properties, "Card", str, ""),
+        level=take(properties, "Level", str, ""),
+        since=moment(properties, "Since", per_second=1_000_000),
+        expires=moment(properties, "Expires", per_second=1_000_000),
+        uses=take(properties, "Uses", int, 0),
+        _link=link,
+    )
+
+
+async def open_session(link: Link) -> Session:
+    """Read a session.
+
+    Raises:
+        SessionEnded: it has ended in the meantime.
+    """
+    return session_from(link, await link.properties(SESSION, gone=lambda: session_gone(link)))
+
+
+def session_gone(link: Link) -> SessionEnded:
+    """Make the error for a session that is no longer there, with its reason where it was heard."""
+    return SessionEnded(reason=link.core.ends.reason(link.owner, link.path) or "unknown")
