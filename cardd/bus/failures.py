@@ -10,6 +10,7 @@ class StandardName(StrEnum):
     """Error names of the D-Bus specification and of its reference implementation (dbus-protocol.h)."""
 
     ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+    FAILED = "org.freedesktop.DBus.Error.Failed"
     INVALID_ARGS = "org.freedesktop.DBus.Error.InvalidArgs"
     LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
     NAME_HAS_NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"

@@ -77,7 +77,7 @@ class Framer:
 
     Args:
         message_bytes: longest message that is kept; of a longer one only the header is, so that its sender can be
-            told, and of one whose header alone is longer nothing.
+            told, and of one whose header alone is longer, or cannot be read, nothing.
     """
 
     def __init__(self, message_bytes: int) -> None:
@@ -109,15 +109,22 @@ class Framer:
         while not self._skip and len(self._buffer) >= PREAMBLE_BYTES:
             preamble = parse_preamble(self._buffer)
             if preamble.header_bytes > self._limit:
-                _log.warning("a message with a header of %d bytes was thrown away", preamble.header_bytes)
-                self._forget_batch_at(self._position)
-                self._advance(preamble.total_bytes)
+                self._discard(preamble, f"its header has {preamble.header_bytes} bytes")
                 continue
             too_long = preamble.total_bytes > self._limit
             needed = preamble.header_bytes if too_long else preamble.total_bytes
             if len(self._buffer) < needed:
                 return None
-            return self._cut(preamble, needed, too_long=too_long)
+            data = bytes(memoryview(self._buffer)[:needed])
+            try:
+                header = parse_header(preamble, data[: preamble.header_bytes])
+            except Malformed as error:
+                self._discard(preamble, str(error))
+                continue
+            descriptors = self._batches.popleft().descriptors if header.unix_fds and self._batches else []
+            self._advance(preamble.total_bytes)
+            body = b"" if too_long else data[preamble.header_bytes :]
+            return Incoming(header, preamble.endian, body, preamble.total_bytes, too_long, descriptors)
         return None
 
     def close(self) -> None:
@@ -127,13 +134,12 @@ class Framer:
         self._batches.clear()
         self._buffer.clear()
 
-    def _cut(self, preamble: Preamble, needed: int, *, too_long: bool) -> Incoming:
-        data = bytes(memoryview(self._buffer)[:needed])
-        header = parse_header(preamble, data[: preamble.header_bytes])
-        body = data[preamble.header_bytes :]
-        descriptors = self._batches.popleft().descriptors if header.unix_fds and self._batches else []
+    def _discard(self, preamble: Preamble, reason: str) -> None:
+        """Throw away a message of which nobody can be told; the descriptors that came with its first byte too."""
+        _log.warning("a message was thrown away: %s", reason)
+        if self._batches and self._batches[0].start <= self._position < self._batches[0].end:
+            close_all(self._batches.popleft().descriptors)
         self._advance(preamble.total_bytes)
-        return Incoming(header, preamble.endian, body, preamble.total_bytes, too_long, descriptors)
 
     def _advance(self, size: int) -> None:
         self._skip = size
@@ -145,7 +151,3 @@ class Framer:
             del self._buffer[:dropped]
             self._skip -= dropped
             self._position += dropped
-
-    def _forget_batch_at(self, position: int) -> None:
-        if self._batches and self._batches[0].start <= position < self._batches[0].end:
-            close_all(self._batches.popleft().descriptors)

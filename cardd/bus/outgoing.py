@@ -12,7 +12,7 @@ from typing import Any, Final
 from cardd.bus.descriptors import OwnedFd, close_all, descriptors_in
 from cardd.bus.failures import StandardError
 from cardd.bus.message import Flag, Header, Kind, encode_message
-from cardd.bus.syntax import Unsendable
+from cardd.bus.syntax import TooLong
 from cardd.bus.wire import encode_body, variant
 from cardd.errors import CarddError, Field
 
@@ -104,7 +104,8 @@ def build(header: Header, values: Sequence[Any], limit: int) -> Outgoing:
         limit: longest message, in bytes.
 
     Raises:
-        Unsendable: the bus would not take it, or it is too long.
+        Unsendable: the bus would not take it.
+        TooLong: it is longer than the limit.
     """
     try:
         body, descriptors = encode_body(header.signature, values)
@@ -152,7 +153,7 @@ def error_reply(call: Header, serial: int, error: CarddError | StandardError) ->
 
 def _bounded(data: bytes, limit: int) -> bytes:
     if len(data) > limit:
-        raise Unsendable(f"a message of {len(data)} bytes where {limit} are allowed")
+        raise TooLong(f"a message of {len(data)} bytes where {limit} are allowed")
     return data
 
 

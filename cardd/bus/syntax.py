@@ -19,6 +19,10 @@ class Unsendable(Exception):
     """Something that this side wanted to send and the bus would not take; the text never holds a value."""
 
 
+class TooLong(Unsendable):
+    """A message beyond the limit."""
+
+
 @lru_cache(maxsize=256)
 def parse_signature(signature: str) -> tuple[SignatureType, ...]:
     """The complete types of a signature.

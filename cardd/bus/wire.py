@@ -20,6 +20,17 @@ from dbus_next.signature import SignatureType, Variant
 from cardd.bus.descriptors import OwnedFd, close_all
 from cardd.bus.syntax import Malformed, Unsendable, is_object_path, parse_signature
 
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_VALUES",
+    "Variant",
+    "decode_body",
+    "decode_fields",
+    "encode_body",
+    "encode_fields",
+    "variant",
+]
+
 MAX_VALUES: Final = 8192
 """Values in one body: decoding more would hold up the loop (a byte array counts as one)."""
 MAX_DEPTH: Final = 64  # D-Bus specification, "Valid Signatures": 32 arrays and 32 structures
