@@ -26,10 +26,10 @@ from cardd_drivers.exchange import Exchange
 from cardd_drivers.ias_ecc import commands
 from cardd_drivers.ias_ecc import pin as pins
 from cardd_drivers.ias_ecc.commands import AlgorithmReference, Template
-from cardd_drivers.ias_ecc.directories import PinObject, PrivateKey
 from cardd_drivers.ias_ecc.discovery import read_serial
 from cardd_drivers.ias_ecc.files import FILE_MAX, Files, df_of, refusal
 from cardd_drivers.ias_ecc.layout import Layout
+from cardd_drivers.ias_ecc.objects import PinObject, PrivateKey
 from cardd_drivers.ias_ecc.store import Store
 
 DIGEST_SIZE = 32

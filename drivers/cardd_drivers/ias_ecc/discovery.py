@@ -5,9 +5,10 @@ from __future__ import annotations
 from cardd_drivers.apdu import SW
 from cardd_drivers.contract import MalformedCardData, UnexpectedResponse
 from cardd_drivers.ias_ecc.commands import ShortFileId
-from cardd_drivers.ias_ecc.directories import Application, Path, parse_ef_dir, parse_ef_sn, parse_odf
+from cardd_drivers.ias_ecc.directories import parse_ef_dir, parse_ef_sn, parse_odf
 from cardd_drivers.ias_ecc.files import DIRECTORY_MAX, Files, df_of
 from cardd_drivers.ias_ecc.layout import CONTACT_AID, READ_DIRECTORIES, Snapshot, contact_application
+from cardd_drivers.ias_ecc.objects import Application, Path
 from cardd_drivers.tlv import is_complete
 
 _EF_SN_SIZE = 12

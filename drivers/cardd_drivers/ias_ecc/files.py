@@ -9,7 +9,7 @@ from cardd_drivers.contract import MalformedCardData, SecurityStatusNotSatisfied
 from cardd_drivers.exchange import Exchange
 from cardd_drivers.ias_ecc import commands
 from cardd_drivers.ias_ecc.commands import MASTER_FILE, SelectResponse, ShortFileId
-from cardd_drivers.ias_ecc.directories import Application, Path
+from cardd_drivers.ias_ecc.objects import Application, Path
 from cardd_drivers.tlv import Universal, is_complete, read_header
 
 FILE_MAX = 0x8000

@@ -10,20 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cardd_drivers.contract import KeyName, KeyNotFound, MalformedCardData
-from cardd_drivers.ias_ecc.directories import (
-    Application,
-    Certificate,
-    Directory,
-    KeyUsage,
-    Path,
-    PinObject,
-    PrivateKey,
-    parse_aodf,
-    parse_cdf,
-    parse_ef_dir,
-    parse_odf,
-    parse_prkdf,
-)
+from cardd_drivers.ias_ecc.directories import parse_aodf, parse_cdf, parse_ef_dir, parse_odf, parse_prkdf
+from cardd_drivers.ias_ecc.objects import Application, Certificate, Directory, KeyUsage, Path, PinObject, PrivateKey
 
 _Entry = TypeVar("_Entry")
 

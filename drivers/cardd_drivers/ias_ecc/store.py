@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from cardd_drivers.contract import MalformedCardData, Memory, ObjectNotFound
-from cardd_drivers.ias_ecc.directories import (
-    DataObject,
-    Path,
-    PrivateKey,
-    TokenInfo,
-    parse_dodf,
-    parse_token_info,
-)
+from cardd_drivers.ias_ecc.directories import parse_dodf, parse_token_info
 from cardd_drivers.ias_ecc.discovery import discover, read_directory
 from cardd_drivers.ias_ecc.files import CERTIFICATE_MAX, Files
 from cardd_drivers.ias_ecc.layout import Layout, Snapshot
+from cardd_drivers.ias_ecc.objects import DataObject, Path, PrivateKey, TokenInfo
 from cardd_drivers.tlv import Universal, read_header
 
 _LAYOUT = "layout"
@@ -21,6 +15,7 @@ _CARD_INFO = "card-info"
 _DATA_OBJECTS = "data-objects"
 _CERTIFICATE = "certificate-"
 _TOKEN_INFO_PATH = Path(bytes.fromhex("5032"))
+_DATA_DIRECTORIES_MAX = 4
 _RSASSA_PSS = "1.2.840.113549.1.1.10"
 _COMPUTE_SIGNATURE = 1
 """Bit of supportedOperations (ISO 7816-15 8.10)."""
@@ -141,9 +136,6 @@ class Store:
         if limit is not None and snapshot is not None and snapshot.ends_at(limit):
             self.layout = self._read_layout()
         self._read_now = None
-
-
-_DATA_DIRECTORIES_MAX = 4
 
 
 def _is_one_sequence(data: bytes) -> bool:
