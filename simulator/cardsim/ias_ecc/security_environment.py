@@ -103,6 +103,10 @@ class StoredEnvironment:
         for template in tlv.parse(self.content):
             inner = tlv.parse(template.value)
             reference = tlv.find(inner, 0x83)
-            if template.tag == ControlReferenceTemplate.AUTHENTICATION and tlv.find(inner, 0x95) == b"\x08" and reference:
+            if (
+                template.tag == ControlReferenceTemplate.AUTHENTICATION
+                and tlv.find(inner, 0x95) == b"\x08"
+                and reference
+            ):
                 return reference[0]
         return None

@@ -48,9 +48,7 @@ PIN_POLICY = PinPolicy(min_length=4, max_length=4, stored_length=8)
 PUK_POLICY = PinPolicy(min_length=8, max_length=8, stored_length=8)
 PIN_TRIES, PUK_TRIES, PUK_USES = 3, 10, 100
 
-_PIN_ENTRY = pkcs15.PinEntry(
-    "Code porteur de la carte CPS", 1, 2, bytes.fromhex("0303040C10"), 4, 8, 4, 1, 0xFF
-)
+_PIN_ENTRY = pkcs15.PinEntry("Code porteur de la carte CPS", 1, 2, bytes.fromhex("0303040C10"), 4, 8, 4, 1, 0xFF)
 _PUK_ENTRY = pkcs15.PinEntry(
     "Code de déblocage de la carte CPS", 4, None, bytes.fromhex("0303041D10"), 8, 8, 8, 2, None
 )

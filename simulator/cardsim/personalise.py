@@ -1,0 +1,57 @@
+"""Makes a card of a profile."""
+
+from __future__ import annotations
+
+import os
+
+from cardsim.card import CardProtocol
+from cardsim.data_objects import data_objects
+from cardsim.ias_ecc.system import IasEccCard
+from cardsim.layouts import cps3
+from cardsim.layouts.content import CardContent, KeyPair
+from cardsim.pki.store import Credentials, PkiStore
+from cardsim.profiles.model import Profile
+from cardsim.rsa import RandomBytes, RsaKey
+
+CPS3_GENERATION = "CPS3v3"
+"""Generation as the token label of a CPS3 begins."""
+
+
+def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes = os.urandom) -> IasEccCard:
+    """Make the card of a profile, with keys and certificates from the store.
+
+    Args:
+        profile: who holds the card, and how it behaves.
+        store: where keys and certificates are kept; made there on first use.
+        random_bytes: the card's random number generator.
+
+    Returns:
+        A card without power. Two calls give two cards with the same keys and each its own PIN state.
+
+    Raises:
+        PkiStoreError: the store cannot be used.
+    """
+    credentials = store.card(profile)
+    card = profile.card
+    content = CardContent(
+        serial=card.serial,
+        label=f"{CPS3_GENERATION}-{card.number}",
+        pin=card.pin,
+        puk=card.puk,
+        pin_tries_left=card.pin_tries_left,
+        puk_tries_left=card.puk_tries_left,
+        signature=_key_pair(credentials.signature),
+        authentication=_key_pair(credentials.authentication),
+        data_objects=data_objects(profile, CPS3_GENERATION),
+    )
+    return IasEccCard(
+        cps3.master_file(content),
+        atr=cps3.ATR,
+        protocol=CardProtocol.T0,
+        behaviour=profile.behaviour,
+        random_bytes=random_bytes,
+    )
+
+
+def _key_pair(credentials: Credentials) -> KeyPair:
+    return KeyPair(RsaKey(credentials.key), credentials.certificate)
