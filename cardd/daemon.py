@@ -27,7 +27,7 @@ from cardd.cards.roster import Roster
 from cardd.config import DEFAULT_PATH, Config, ConfigError, load
 from cardd.errors import ConfigurationInvalid
 from cardd.pki.store import TrustStore
-from cardd.readers.stack import StackUnavailable, load_stack
+from cardd.readers.stack import BackendError, load_stack
 from cardd.readers.watch import Watch
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
@@ -63,7 +63,7 @@ class Daemon:
 
         Raises:
             BusError: no bus, or the name cannot be had.
-            StackUnavailable: the readers' backend cannot be loaded.
+            BackendError: the readers' backend cannot be loaded.
         """
         config = self._config
         stack = load_stack(config.readers.backend, config.readers.options)
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _set_level(config)
     try:
         return asyncio.run(Daemon(options.config, config, options.bus).run())
-    except StackUnavailable as error:
+    except BackendError as error:
         log.error("%s", error)
         return EXIT_CONFIGURATION
     except BusError as error:
