@@ -6,11 +6,11 @@ Lines marked GUESS were never published; each would be settled by reading the na
 from __future__ import annotations
 
 from cardsim import pkcs15
-from cardsim.identifiers import card_serial_value
 from cardsim.ias_ecc.files import MASTER_FILE, DedicatedFile, ElementaryFile, FileRules
 from cardsim.ias_ecc.keys import PrivateKeyObject
 from cardsim.ias_ecc.pins import Pin, PinPolicy
 from cardsim.ias_ecc.security_environment import StoredEnvironment
+from cardsim.identifiers import card_serial_value
 from cardsim.layouts.content import CardContent
 
 ATR = bytes.fromhex("3BAC00402A001225006480000310009000")

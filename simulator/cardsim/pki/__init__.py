@@ -1,4 +1,4 @@
-"""A fictional public key infrastructure with the profile of the French health PKI: every name and number is invented."""
+"""A fictional PKI with the profile of the French health PKI: every name and number is invented."""
 
 from __future__ import annotations
 

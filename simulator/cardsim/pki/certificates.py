@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cardsim.identifiers import ISSUER
+from cardsim.pkcs15 import integer
 from cardsim.pki import authorities
 from cardsim.pki.authorities import SHA256, Authority, AuthorityName, years_after
 from cardsim.pki.reencode import spoil_length, with_t61_subject
-from cardsim.pkcs15 import integer
 from cardsim.profiles.model import CardType, CertificateVariant, Profile
 from cardsim.tlv import encode
 

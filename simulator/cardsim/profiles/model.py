@@ -138,4 +138,4 @@ class Profile:
     card: CardSettings
     activities: tuple[Activity, ...] = ()
     certificates: CertificateVariant = CertificateVariant.VALID
-    behaviour: Behaviour = Behaviour()
+    behaviour: Behaviour = field(default_factory=Behaviour)
