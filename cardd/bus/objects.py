@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from cardd.bus.declaration import Declaration, Emits, PropertyDeclaration, SignalDeclaration, arguments
 from cardd.bus.interface import Interface
 from cardd.bus.report import describe
-from cardd.bus.syntax import is_object_path
+from cardd.bus.syntax import Unsendable, is_object_path
 from cardd.bus.wire import Variant, variant
 
 _log = logging.getLogger(__name__)
@@ -166,7 +166,10 @@ class ObjectTree:
                 invalidated.append(name)
             else:
                 changed[name] = value
-        self.emit(path, PROPERTIES_CHANGED, interface.name, changed, invalidated)
+        try:
+            self.emit(path, PROPERTIES_CHANGED, interface.name, changed, invalidated)
+        except Unsendable as error:  # not the business of whatever made the changes leave now
+            _log.error("the changes of %s %s cannot be told: %s", path, interface.name, error)
 
 
 def read(interface: Interface, declared: PropertyDeclaration) -> Variant:

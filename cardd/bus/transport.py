@@ -241,6 +241,13 @@ class Transport:
         self._lose("the connection was closed")
 
     def _on_message(self, message: Incoming) -> None:
+        try:
+            self._route(message)
+        except Exception as error:  # one message's failure must not stop the reading
+            message.close()
+            _log.error("a message of kind %d failed: %s", message.header.kind, describe(error))
+
+    def _route(self, message: Incoming) -> None:
         kind = message.header.kind
         if kind == Kind.METHOD_CALL:
             self.on_call(message)

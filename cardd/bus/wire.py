@@ -27,7 +27,6 @@ __all__ = [
     "decode_body",
     "decode_fields",
     "encode_body",
-    "encode_fields",
     "variant",
 ]
 
@@ -96,19 +95,6 @@ def encode_body(signature: str, values: Sequence[Any]) -> tuple[bytes, list[Owne
         raise
     except Exception as error:  # dbus-next raises what its parts raise: struct.error, TypeError, ValueError…
         raise Unsendable(f"a value does not fit the signature {signature} ({type(error).__name__})") from None
-
-
-def encode_fields(preamble: Sequence[int], fields: Sequence[tuple[int, str, object]]) -> bytes:
-    """A whole header, padding included.
-
-    Args:
-        preamble: byte order, type, flags, version, body length, serial.
-        fields: code, signature and value of each.
-    """
-    encoder = _Encoder("yyyyuua(yv)", [*preamble, [[code, Variant(kind, value)] for code, kind, value in fields]])
-    encoder.marshall()
-    encoder.align(8)
-    return bytes(encoder.buffer)
 
 
 def variant(signature: str, value: object) -> Variant:
