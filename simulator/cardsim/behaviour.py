@@ -12,6 +12,7 @@ class LogoutRule(enum.Enum):
     ANY_AID = "any-aid"
     """The root AID and every application AID; selection by path or file identifier does not."""
     ROOT_AID = "root-aid"
+    """The root AID alone."""
     NEVER = "never"
 
 
@@ -38,8 +39,9 @@ class Behaviour:
     """The switches of one card.
 
     Args:
-        logout: which SELECT drops verified PINs. GUESS: re-selecting an AID on an applet drops its transient state;
-            a real card settles it (VERIFY, SELECT AID, status VERIFY).
+        logout: which SELECT drops verified PINs. GUESS: the root AID is the applet's own, and re-selecting an applet
+            drops its transient state; an application's AID is a DF name inside it, and OpenSC selects one between PIN
+            and use. A real card settles it (VERIFY, SELECT AID, status VERIFY).
         past_end: READ BINARY past the end. GUESS: 6282, which both known middlewares take; a real card settles it.
         blocking_try: answer to the wrong PIN that blocks. GUESS: 63C0, then 6983; settled only by blocking a card.
         pin_for_each_signature: PSO COMPUTE DIGITAL SIGNATURE consumes the verified state. GUESS: no, since no
@@ -47,7 +49,7 @@ class Behaviour:
         environment_lost_after_use: a computation clears the security environment. GUESS: no.
     """
 
-    logout: LogoutRule = LogoutRule.ANY_AID
+    logout: LogoutRule = LogoutRule.ROOT_AID
     past_end: PastEnd = PastEnd.WARN
     blocking_try: BlockingTry = BlockingTry.NO_TRY_LEFT
     pin_for_each_signature: bool = False
