@@ -14,9 +14,10 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from cardd.pki.certificates import READ_ERRORS
 from cardd.pki.fingerprints import fingerprint_of, shown
 from cardd.pki.pins import PINNED_ROOTS
-from cardd.pki.strength import READ_ERRORS, weakness
+from cardd.pki.strength import weakness
 from cardd.pki.trust import TrustReason
 
 # No path length constraint: longer than any path that is followed.

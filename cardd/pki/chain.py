@@ -24,8 +24,9 @@ from cryptography.x509.verification import (
 )
 
 from cardd.pki.authorities import Authority, AuthorityRole
+from cardd.pki.certificates import READ_ERRORS
 from cardd.pki.fingerprints import fingerprint_of
-from cardd.pki.strength import READ_ERRORS, weakness
+from cardd.pki.strength import weakness
 from cardd.pki.trust import CertificateUse, ChainLink, Revocation, Trust, TrustReason, TrustState
 
 _MAX_DEPTH: Final = 4

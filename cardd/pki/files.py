@@ -16,8 +16,8 @@ from typing import Final
 from cryptography import x509
 
 from cardd.pki.authorities import Candidate, Problem, ProblemReason
+from cardd.pki.certificates import READ_ERRORS, load_certificate
 from cardd.pki.errors import TrustDirectoryUnusable, UnreadableCertificates
-from cardd.pki.strength import READ_ERRORS
 
 SUFFIXES: Final = (".cer", ".crt", ".pem", ".der")
 MAX_FILE_BYTES: Final = 256 * 1024
@@ -40,13 +40,12 @@ def parse_certificates(data: bytes) -> list[x509.Certificate]:
     blocks = _PEM_BLOCK.findall(data)
     if len(blocks) > MAX_CERTIFICATES:
         raise UnreadableCertificates(f"more than {MAX_CERTIFICATES} certificates in one file")
+    if not blocks:
+        return [load_certificate(data)]
     try:
-        if blocks:
-            return [x509.load_pem_x509_certificate(block) for block in blocks]
-        return [x509.load_der_x509_certificate(data)]
+        return [x509.load_pem_x509_certificate(block) for block in blocks]
     except READ_ERRORS:
-        # From None: the library's text is about its parser, and may quote the bytes.
-        raise UnreadableCertificates("no certificate in DER or PEM, or a broken one") from None
+        raise UnreadableCertificates("a certificate in PEM is broken") from None
 
 
 def read_file(path: Path) -> bytes:

@@ -9,8 +9,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from cardd.pki.certificates import READ_ERRORS
 from cardd.pki.errors import ChallengeMismatch
-from cardd.pki.strength import MIN_RSA_BITS, READ_ERRORS
+from cardd.pki.strength import MIN_RSA_BITS
 
 if TYPE_CHECKING:
     from cryptography import x509

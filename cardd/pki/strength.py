@@ -8,23 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
+from cardd.pki.certificates import READ_ERRORS
 from cardd.pki.trust import TrustReason
 
 MIN_RSA_BITS: Final = 2048
-
-READ_ERRORS: Final = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
-"""What the library raises on reading a hostile certificate: it decodes most fields only when they are asked for."""
 
 # PSS tells its hash in parameters, which the library reads.
 _PSS_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
@@ -50,7 +41,7 @@ def weakness(certificate: x509.Certificate) -> TrustReason | None:
             certificate.not_valid_after_utc,
             certificate.not_valid_before_utc,
         )
-        if certificate.version is not x509.Version.v3:
+        if certificate.version is not x509.Version.v3 or not _whole_signature(certificate):
             return TrustReason.MALFORMED
         if not _strong_signature(certificate):
             return TrustReason.WEAK_SIGNATURE
@@ -60,6 +51,14 @@ def weakness(certificate: x509.Certificate) -> TrustReason | None:
     if not isinstance(key, rsa.RSAPublicKey):
         return TrustReason.UNSUPPORTED_KEY
     return TrustReason.WEAK_KEY if key.key_size < MIN_RSA_BITS else None
+
+
+def _whole_signature(certificate: x509.Certificate) -> bool:
+    """Whether the signature's BIT STRING has no unused bits (X.690, 8.6.2.2).
+
+    The library passes over them: with them, one certificate could show itself under several fingerprints.
+    """
+    return certificate.public_bytes(Encoding.DER)[-len(certificate.signature) - 1] == 0
 
 
 def _strong_signature(certificate: x509.Certificate) -> bool:
