@@ -13,6 +13,7 @@ from cardsim.faults import Fault
 from cardsim.transports.reader import ReaderError
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
 from tests.support.cards import ATR_T1, EchoCard
+from tests.support.pcsc_conformance import Bench, PcscConformance
 from tests.support.pcscd import PcscdUnavailable, PrivatePcscd, free_ports
 
 if TYPE_CHECKING:
@@ -188,3 +189,12 @@ def test_without_pcscd_the_error_names_the_address_and_the_remedy() -> None:
 def test_a_command_can_run_inside_the_namespace(pcscd: PrivatePcscd) -> None:
     listed = pcscd.run(["cat", "/run/pcscd/pcscd.pid"])
     assert listed.stdout.strip("\n\0") == str(pcscd.pid)
+
+
+class TestPcscdConformance(PcscConformance):
+    """The real pcscd passes the tests that the in-process stack passes; see ``PcscConformance``."""
+
+    @pytest.fixture
+    def bench(self, pcscd: PrivatePcscd, reader: VpcdReader) -> Bench:
+        """pyscard, and the first slot."""
+        return Bench(scard, pcscd.reader_names[0], reader)
