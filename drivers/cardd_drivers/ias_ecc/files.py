@@ -198,7 +198,7 @@ class Files:
         if _is_read(response):
             self._longest = max(self._longest, len(response.data))
             return _Piece(response.data, response.sw == SW.END_OF_FILE)
-        if response.sw == SW.WRONG_OFFSET and offset:
+        if response.sw == SW.WRONG_OFFSET:
             return _Piece(b"", last=True)
         raise refusal(response, command)
 

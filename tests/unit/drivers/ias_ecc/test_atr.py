@@ -52,7 +52,15 @@ def test_cards_of_other_drivers_are_refused(atr: str) -> None:
 
 @pytest.mark.parametrize(
     "atr",
-    ["", "3B", "3BAC", "3BAC00402A0012250064800003100090", "3BAC00402A00122500648000031000900000", "00" * 17, "3B" * 34],
+    [
+        "",
+        "3B",
+        "3BAC",
+        "3BAC00402A0012250064800003100090",
+        "3BAC00402A00122500648000031000900000",
+        "00" * 17,
+        "3B" * 34,
+    ],
 )
 def test_what_is_no_atr_is_refused(atr: str) -> None:
     assert matched(atr) is Match.NO
