@@ -1,0 +1,236 @@
+"""Every reader and every card in one, on the loop; fed by the watch thread's events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Protocol
+
+from cardd.cards.connection import HoldMode
+from cardd.cards.drivers import Drivers
+from cardd.cards.present import CardServices, CardState, PresentCard
+from cardd.cards.worker import Workers
+from cardd.readers.events import (
+    Availability,
+    CardDeparted,
+    CardInserted,
+    PcscFound,
+    PcscLost,
+    ReaderAdded,
+    ReaderEvent,
+    ReaderRemoved,
+)
+from cardd.readers.insertion import Departure, Insertion
+from cardd.readers.stack import PcscStack
+from cardd.readers.udev import NOTHING_KNOWN, Devices, ReaderFacts, facts_of, open_devices
+from cardd_drivers.contract import Memory
+
+STOP_TIMEOUT = 2.0
+"""Seconds that cards have for their last reset."""
+
+logger = logging.getLogger(__name__)
+
+
+class PresentReader:
+    """A reader that is plugged in.
+
+    Args:
+        name: the PC/SC name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.facts: ReaderFacts = NOTHING_KNOWN
+        self.card: PresentCard | None = None
+
+
+class RosterListener(Protocol):
+    """Who is told, on the loop. A card's departure precedes anything new on its reader."""
+
+    def reader_added(self, reader: PresentReader) -> None:
+        """A reader is plugged in."""
+
+    def reader_changed(self, reader: PresentReader) -> None:
+        """Its facts changed."""
+
+    def reader_removed(self, reader: PresentReader) -> None:
+        """It is gone; its card departed before."""
+
+    def card_inserted(self, card: PresentCard) -> None:
+        """A card is in a reader; nothing is known of it yet."""
+
+    def card_changed(self, card: PresentCard) -> None:
+        """Something that is known of it changed."""
+
+    def card_departed(self, card: PresentCard) -> None:
+        """It is gone; its mark was set before."""
+
+
+class Roster:
+    """The registry.
+
+    Args:
+        stack: the PC/SC implementation that the watch thread uses too.
+        drivers: who may speak to cards.
+        listener: who is told.
+        memory: what is remembered of cards.
+        hold: how cards are kept from other programs.
+        queue: jobs that may wait for one card.
+        devices: where USB facts come from; None for this machine's udev.
+    """
+
+    def __init__(
+        self,
+        stack: PcscStack,
+        drivers: Drivers,
+        listener: RosterListener,
+        *,
+        memory: Memory,
+        hold: HoldMode,
+        queue: int,
+        devices: Devices | None = None,
+    ) -> None:
+        self._listener = listener
+        self._workers = Workers(stack, queue)
+        self._services = CardServices(self._workers, drivers, memory, hold, self._ask_for_a_look)
+        self._devices = devices
+        self._look_again: Callable[[], None] | None = None
+        self._end_of_listening: Callable[[], None] | None = None
+        self._readers: dict[str, PresentReader] = {}
+        self._cards: dict[Insertion, PresentCard] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.pcsc_reachable: bool | None = None
+        """Whether the PC/SC service is there; None until it was looked for."""
+
+    def watched_by(self, look_again: Callable[[], None]) -> None:
+        """Name what asks the watch thread for a fresh look (`Watch.look_again`), and listen to udev too.
+
+        Without it a card that another program held is not tried again. Called on the loop, before events come.
+        """
+        self._look_again = look_again
+        if self._devices is None:
+            self._devices = open_devices()
+        try:
+            self._end_of_listening = self._devices.on_change(self._usb_changed)
+        except OSError as error:
+            logger.warning("udev does not tell of changes: %s", error)
+
+    @property
+    def readers(self) -> Iterable[PresentReader]:
+        """The readers that are plugged in."""
+        return tuple(self._readers.values())
+
+    @property
+    def cards(self) -> Iterable[PresentCard]:
+        """The cards that are in readers."""
+        return tuple(self._cards.values())
+
+    def handle(self, event: ReaderEvent) -> None:
+        """Take an event of the watch thread, in its order, on the loop."""
+        match event:
+            case ReaderAdded():
+                self._reader_added(event.reader)
+            case ReaderRemoved():
+                self._reader_removed(event.reader)
+            case CardInserted():
+                self._card_inserted(event.insertion)
+            case CardDeparted():
+                self._card_departed(event.insertion)
+            case Availability():
+                self._availability(event)
+            case PcscLost() | PcscFound():
+                self.pcsc_reachable = isinstance(event, PcscFound)
+
+    async def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
+        """Let every card go, reset where it was held.
+
+        Args:
+            timeout: seconds; what is stuck in the library longer is left behind.
+
+        Returns:
+            Whether every card's thread has ended.
+        """
+        if self._end_of_listening is not None:
+            self._end_of_listening()
+            self._end_of_listening = None
+        for card in self.cards:
+            card.insertion.mark.set(Departure.DAEMON_STOPPED)
+            self._card_departed(card.insertion)
+        for name in tuple(self._readers):
+            self._reader_removed(name)
+        for task in self._tasks:
+            task.cancel()
+        return await asyncio.to_thread(self._workers.join, timeout)
+
+    def _reader_added(self, name: str) -> None:
+        reader = self._readers[name] = PresentReader(name)
+        self._listener.reader_added(reader)
+        self._later(self._learn_facts([reader]))
+
+    def _reader_removed(self, name: str) -> None:
+        reader = self._readers.pop(name, None)
+        if reader is not None:
+            self._listener.reader_removed(reader)
+
+    def _card_inserted(self, insertion: Insertion) -> None:
+        card = self._cards[insertion] = PresentCard(insertion, self._services, self._card_changed)
+        reader = self._readers.get(insertion.reader)
+        if reader is not None:
+            reader.card = card
+        self._listener.card_inserted(card)
+        self._later(card.identify())
+
+    def _card_departed(self, insertion: Insertion) -> None:
+        card = self._cards.pop(insertion, None)
+        if card is None:
+            return
+        reader = self._readers.get(insertion.reader)
+        if reader is not None and reader.card is card:
+            reader.card = None
+        # The listener first: it tells of a session's end before anything that waits for the card can fail.
+        self._listener.card_departed(card)
+        card.close()
+
+    def _card_changed(self, card: PresentCard) -> None:
+        if card.insertion in self._cards:
+            self._listener.card_changed(card)
+
+    def _availability(self, event: Availability) -> None:
+        card = self._cards.get(event.insertion)
+        if card is None:
+            return
+        was = card.held_by_another()
+        if card.availability(event):
+            self._later(card.identify())
+        elif card.held_by_another() != was and card.state is CardState.IDENTIFIED:
+            self._listener.card_changed(card)
+
+    def _usb_changed(self) -> None:
+        self._ask_for_a_look()
+        self._later(self._learn_facts(self.readers))
+
+    async def _learn_facts(self, readers: Iterable[PresentReader]) -> None:
+        """Ask udev, on another thread: it reads many small files."""
+        source = self._devices
+        if source is None:
+            return
+        try:
+            devices = tuple(await asyncio.to_thread(source.usb_readers))
+        except OSError as error:
+            logger.warning("udev cannot be asked: %s", error)
+            return
+        for reader in readers:
+            facts = facts_of(reader.name, devices)
+            if facts != reader.facts and self._readers.get(reader.name) is reader:
+                reader.facts = facts
+                self._listener.reader_changed(reader)
+
+    def _ask_for_a_look(self) -> None:
+        if self._look_again is not None:
+            self._look_again()
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

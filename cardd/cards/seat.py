@@ -1,0 +1,235 @@
+"""What a card's worker thread has of the card: connection, driver, card. Everything here runs on that thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from cardd.cards.channel import Checkpoint, Traffic
+from cardd.cards.connection import Connection, HoldMode, open_connection
+from cardd.cards.drivers import Drivers
+from cardd.readers.insertion import Insertion
+from cardd.readers.stack import Context, Disposition, Share
+from cardd_drivers.contract import (
+    Capabilities,
+    Card,
+    CardError,
+    CardMute,
+    CardRemoved,
+    CardReset,
+    Driver,
+    Identity,
+    KeyName,
+    Memory,
+    ObjectNotFound,
+    PinStatus,
+    ReaderFailure,
+)
+
+T = TypeVar("T")
+
+_HANDLE_IS_DEAD = (CardRemoved, CardReset, CardMute, ReaderFailure)
+
+
+class CardChanged(CardError):
+    """Another card answers than the one that was identified."""
+
+
+class NoDriver(CardError):
+    """No driver knows the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What identification found.
+
+    Args:
+        driver: name of the driver.
+        identity: what names the card.
+        capabilities: what it can do.
+        certificates: DER by key; the authentication certificate where the card has one.
+        pin_status: as the card says it now; None when it has no PIN.
+    """
+
+    driver: str
+    identity: Identity
+    capabilities: Capabilities
+    certificates: Mapping[KeyName, bytes]
+    pin_status: PinStatus | None
+
+
+@dataclass(slots=True)
+class _Held:
+    connection: Connection
+    card: Card
+
+
+class Seat:
+    """One insertion, seen from its worker thread.
+
+    Args:
+        insertion: the card in its reader.
+        drivers: who may speak to it.
+        memory: what is remembered of cards.
+        mode: how it is held.
+        traffic: where exchanges are counted.
+    """
+
+    def __init__(
+        self, insertion: Insertion, drivers: Drivers, memory: Memory, mode: HoldMode, traffic: Traffic
+    ) -> None:
+        self._insertion = insertion
+        self._drivers = drivers
+        self._memory = memory
+        self._mode = mode
+        self._traffic = traffic
+        self._driver: Driver | None = None
+        self._serial: str | None = None
+        self._held: _Held | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """A connection stays open between operations."""
+        return self._held is not None
+
+    def identify(self, context: Context, checkpoint: Checkpoint) -> Known:
+        """Choose a driver, name the card, read its authentication certificate and its PIN's status.
+
+        The connection is then closed, but with `HoldMode.INSERTION`, where it is exclusive and stays.
+
+        Raises:
+            HeldByAnother, NoDriver, CardChanged, CardError.
+        """
+        if not self._insertion.atr:
+            raise CardMute("the card gave no answer to reset")
+        stays = self._mode is HoldMode.INSERTION
+        if self._held is not None:
+            return self._within(lambda card: self._learn(self._named(card), card))
+        connection = self._open(context, checkpoint, Share.EXCLUSIVE if stays else Share.SHARED)
+        try:
+            with connection.transaction():
+                card = self._card_on(connection)
+                known = self._learn(self._named(card), card)
+        except BaseException:
+            connection.close(Disposition.LEAVE)
+            raise
+        if stays:
+            self._held = _Held(connection, card)
+        else:
+            connection.close(Disposition.LEAVE)
+        return known
+
+    def relearn(self, context: Context, checkpoint: Checkpoint) -> Known:
+        """Forget what is remembered of the card, and read it anew.
+
+        Raises:
+            As `identify`.
+        """
+        if self._serial is not None:
+            self._memory.forget(self._serial)
+        if self._held is None:
+            return self.identify(context, checkpoint)
+        held = self._held
+        with self._dropped_when_dead(), held.connection.transaction():
+            held.card = self._card_on(held.connection)  # a driver's card may remember too
+            return self._learn(self._named(held.card), held.card)
+
+    def hold(self, context: Context, checkpoint: Checkpoint) -> None:
+        """Open the connection that lasts until `release`, and make sure that the same card answers on it.
+
+        Raises:
+            HeldByAnother, CardChanged, CardError.
+        """
+        if self._held is not None:
+            return
+        connection = self._open(context, checkpoint, self._mode.share)
+        try:
+            with connection.transaction():
+                card = self._card_on(connection)
+                self._named(card)
+        except BaseException:
+            connection.close(Disposition.RESET)
+            raise
+        self._held = _Held(connection, card)
+
+    def release(self, context: Context, checkpoint: Checkpoint) -> None:
+        """Reset the card and end the connection; with `HoldMode.INSERTION`, take it again at once.
+
+        Raises:
+            HeldByAnother, CardChanged, CardError: only when it is to be taken again.
+        """
+        was_held = self._held is not None
+        self.close()
+        if was_held and self._mode is HoldMode.INSERTION:
+            self.hold(context, checkpoint)
+
+    def operate(self, context: Context, checkpoint: Checkpoint, operation: Callable[[Card], T]) -> T:
+        """Run an operation: on the held connection, else on one opened for it.
+
+        The latter leaves the card as it was, or resets it if the operation presented a PIN.
+
+        Raises:
+            HeldByAnother, CardChanged, CardError, and what the operation raises.
+        """
+        if self._held is not None:
+            return self._within(operation)
+        connection = self._open(context, checkpoint, Share.SHARED)
+        try:
+            with connection.transaction(forget_pin=True):
+                card = self._card_on(connection)
+                self._named(card)
+                return operation(card)
+        finally:
+            connection.close(Disposition.LEAVE)
+
+    def close(self) -> None:
+        """End the held connection, if any; the card is reset if it is still there."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.connection.close(Disposition.RESET)
+
+    def _open(self, context: Context, checkpoint: Checkpoint, share: Share) -> Connection:
+        return open_connection(context, self._insertion, share, checkpoint, self._traffic)
+
+    def _within(self, operation: Callable[[Card], T]) -> T:
+        held = self._held
+        if held is None:
+            raise CardRemoved("the connection has ended")
+        with self._dropped_when_dead(), held.connection.transaction():
+            return operation(held.card)
+
+    @contextmanager
+    def _dropped_when_dead(self) -> Iterator[None]:
+        """Close the held connection when an error says that it, or what the card knew, is gone."""
+        try:
+            yield
+        except _HANDLE_IS_DEAD:
+            self.close()
+            raise
+
+    def _card_on(self, connection: Connection) -> Card:
+        if self._driver is None:
+            self._driver = self._drivers.choose(self._insertion.atr, lambda: connection.channel)
+        if self._driver is None:
+            raise NoDriver("no driver knows this card")
+        return self._driver.open(connection.channel, self._memory)
+
+    def _named(self, card: Card) -> Identity:
+        identity = card.identify()
+        if self._serial is not None and identity.serial != self._serial:
+            raise CardChanged("another card answers")
+        self._serial = identity.serial
+        return identity
+
+    def _learn(self, identity: Identity, card: Card) -> Known:
+        if self._driver is None:
+            raise NoDriver("no driver knows this card")
+        try:
+            certificates = {KeyName.AUTHENTICATION: card.read_certificate(KeyName.AUTHENTICATION)}
+        except ObjectNotFound:
+            certificates = {}
+        capabilities = card.capabilities()
+        status = None if capabilities.pin is None else card.pin_status()
+        return Known(self._driver.name, identity, capabilities, certificates, status)
