@@ -59,6 +59,8 @@ def _digest(algorithm: HashAlgorithm, objects: list[tlv.Tlv]) -> bytes:
         raise ValueError("last block is not of 1 to 64 bytes")
     if not intermediate:
         return hashing.finish(algorithm, b"", 0, last)
+    if len(intermediate) != algorithm.digest_size + BIT_COUNT_LENGTH:
+        raise ValueError("not a state and a bit count")
     state, count = intermediate[:-BIT_COUNT_LENGTH], intermediate[-BIT_COUNT_LENGTH:]
     return hashing.finish(algorithm, state, int.from_bytes(count, "big"), last)
 
