@@ -1,0 +1,66 @@
+"""``cardsim profiles`` and ``cardsim pki export``: what the simulator has to offer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from cardsim import profiles
+from cardsim.cli.output import HomeOption, JsonOption, failures, print_json
+from cardsim.pki import Hierarchy, PkiStore
+
+# Whose cards a daemon is to refuse: never among the certificates to trust.
+_NOT_TO_TRUST = frozenset({Hierarchy.STRANGE})
+
+
+def list_profiles(json: JsonOption = False) -> None:
+    """List the profiles: whose cards there are."""
+    with failures():
+        loaded = [profiles.load(name) for name in profiles.names()]
+    if json:
+        print_json(
+            [
+                {
+                    "name": each.name,
+                    "holder": each.holder.display_name,
+                    "title": each.holder.title,
+                    "card_type": each.holder.card_type.name,
+                    "card_number": each.card.number,
+                    "description": each.description,
+                }
+                for each in loaded
+            ]
+        )
+        return
+    table = Table(Column("name", no_wrap=True), "holder", "card type", "description")
+    for each in loaded:
+        holder = f"{each.holder.display_name}, {each.holder.title}"
+        table.add_row(each.name, holder, each.holder.card_type.name, each.description)
+    Console().print(table)
+
+
+def export_pki(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Made where it is missing.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the fictional PKI's roots and intermediates as DER files, for a daemon that is to trust them."""
+    with failures():
+        directory.mkdir(parents=True, exist_ok=True)
+        store = PkiStore(home)
+        written = []
+        for hierarchy in Hierarchy:
+            if hierarchy in _NOT_TO_TRUST:
+                continue
+            for certificate in (store.root_certificate(hierarchy), store.intermediate_certificate(hierarchy)):
+                target = directory / f"{hierarchy.folder}-{certificate.name}"
+                target.write_bytes(certificate.read_bytes())
+                written.append(str(target))
+    if json:
+        print_json({"files": written})
+    else:
+        print("\n".join(written))

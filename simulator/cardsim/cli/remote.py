@@ -1,0 +1,97 @@
+"""``cardsim insert``, ``remove``, ``fault``, ``status``: what is done to a simulator that runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cardsim.cli.output import ControlOption, JsonOption, ReaderOption, failures, print_json
+from cardsim.control import default_path
+from cardsim.control_client import ask
+from cardsim.control_desk import ControlError
+from cardsim.faults import Fault, FaultSpecificationError
+
+
+def insert(
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="Whose card; without it the one that was in last."),
+    ] = None,
+    reader: ReaderOption = None,
+    control: ControlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put a card into the running simulator's reader."""
+    with failures():
+        answer = ask(control or default_path(), "insert", reader=reader, profile=profile)
+    if json:
+        print_json(answer)
+    else:
+        print(f"{answer['reader']}: {answer['profile']}, {answer['holder']}, card {answer['card_number']}")
+
+
+def remove(reader: ReaderOption = None, control: ControlOption = None, json: JsonOption = False) -> None:
+    """Take the card out of the running simulator's reader."""
+    with failures():
+        answer = ask(control or default_path(), "remove", reader=reader)
+    if json:
+        print_json(answer)
+    else:
+        print(f"{answer['reader']}: empty")
+
+
+def fault(
+    specifications: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KIND@N[:ARG]...", help="For instance sw@3:6F00, delay@5:800, remove@7, mute@2."),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Disarm the faults that are armed, first.")] = False,
+    reader: ReaderOption = None,
+    control: ControlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Arm faults: what goes wrong at the N-th command from now or from the next power-up.
+
+    Kinds: delay (ms), remove, remove-after, mute (ms), garbage (bytes), truncate (bytes), oversize (bytes), tlv (length
+    claimed), endless, sw (four hex digits). KIND@N+ strikes at every command from the N-th on.
+    """
+    texts = specifications or []
+    if not texts and not clear:
+        raise typer.BadParameter("give a fault, or --clear")
+    try:
+        faults = [Fault.parse(text) for text in texts]
+    except FaultSpecificationError as error:
+        raise typer.BadParameter(str(error)) from error
+    path = control or default_path()
+    with failures():
+        if clear:
+            ask(path, "clear-faults", reader=reader)
+        for each in faults:
+            ask(path, "fault", reader=reader, fault=str(each))
+        armed = _described(ask(path, "status"), reader)["faults"]
+    if json:
+        print_json({"faults": armed})
+    else:
+        print("armed: " + (", ".join(armed) or "nothing"))
+
+
+def status(control: ControlOption = None, json: JsonOption = False) -> None:
+    """Tell what is in the running simulator's readers."""
+    with failures():
+        answer = ask(control or default_path(), "status")
+    if json:
+        print_json(answer)
+        return
+    for reader in answer["readers"]:
+        holder = f"{reader['profile']}, {reader['holder']}, card {reader['card_number']}" if reader["card"] else "empty"
+        faults = f"; faults: {', '.join(reader['faults'])}" if reader["faults"] else ""
+        print(f"{reader['name']}: {holder}{faults}")
+
+
+def _described(answer: dict[str, Any], name: str | None) -> dict[str, Any]:
+    readers: list[dict[str, Any]] = answer["readers"]
+    found = next((reader for reader in readers if name in (None, reader["name"])), None)
+    if found is None:
+        raise ControlError("unknown-reader", "the reader has been unplugged meanwhile")
+    return found

@@ -1,0 +1,71 @@
+"""The cards of one simulator, by profile: each is made once and keeps what happened to it (PIN, tries)."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cardsim import profiles
+from cardsim.personalise import personalise
+from cardsim.pki import PkiStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cardsim.card import SimulatedCard
+    from cardsim.profiles import Profile
+
+DEFAULT_PROFILE = "physician"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCard:
+    """A card with what it was made from.
+
+    Attributes:
+        profile: its holder and settings.
+        card: the card itself.
+    """
+
+    profile: Profile
+    card: SimulatedCard
+
+
+class CardCupboard:
+    """Makes cards of profiles and keeps them.
+
+    Args:
+        home: directory of the fictional PKI and the cards' keys; None: the user's own.
+        make: makes a card of a profile.
+    """
+
+    def __init__(
+        self,
+        home: Path | None = None,
+        make: Callable[[Profile, PkiStore], SimulatedCard] = personalise,
+    ) -> None:
+        self._store = PkiStore(home)
+        self._make = make
+        self._lock = threading.Lock()
+        self._prepared: dict[str, PreparedCard] = {}
+
+    def card(self, name: str) -> PreparedCard:
+        """Return the card of a profile, the same at each call.
+
+        Args:
+            name: of a profile, or the path of its file.
+
+        Raises: ``profiles.ProfileError``, ``PkiStoreError``, ``OSError``.
+        """
+        with self._lock:
+            if name not in self._prepared:
+                profile = profiles.load(name)
+                self._prepared[name] = PreparedCard(profile, self._make(profile, self._store))
+            return self._prepared[name]
+
+    def owner(self, card: SimulatedCard | None) -> PreparedCard | None:
+        """Return what a card was made from; None for a card that is not from here."""
+        with self._lock:
+            return next((each for each in self._prepared.values() if each.card is card), None)

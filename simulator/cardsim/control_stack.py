@@ -1,0 +1,54 @@
+"""Starts the in-process stack as a daemon's configuration describes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cardsim import profiles
+from cardsim.control import ControlServer
+from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard
+from cardsim.control_desk import ControlDesk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cardsim.transports.inprocess import InProcessPcsc
+
+_OPTIONS = ("control", "home", "inserted", "profile", "reader")
+_DEFAULT_READER = "Simulated Reader 00 00"
+_YES_NO = {"yes": True, "no": False}
+
+
+def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPcsc:
+    """Give a stack its reader, its card and its control socket; see ``cardsim.transports.inprocess.create``.
+
+    Args:
+        stack: a fresh one.
+        options: as the configuration has them.
+
+    Returns: the same stack.
+    Raises: ``ValueError``, ``ReaderError``, ``ControlSocketError``, ``profiles.ProfileError``, ``OSError``.
+    """
+    for name in options:
+        if name not in _OPTIONS:
+            raise ValueError(f"unknown option {name!r} of the cardsim backend: one of {', '.join(_OPTIONS)}")
+    inserted = _YES_NO.get(options.get("inserted", "no"))
+    if inserted is None:
+        raise ValueError(f"option 'inserted' of the cardsim backend is yes or no, not {options['inserted']!r}")
+    profile = options.get("profile", DEFAULT_PROFILE)
+    profiles.load(profile)  # a wrong one is told now, not at the first insertion
+    cupboard = CardCupboard(Path(options["home"]) if "home" in options else None)
+    reader = stack.add_reader(options.get("reader", _DEFAULT_READER))
+    desk = ControlDesk(stack, cupboard, profile)
+    if "control" in options:
+        server = ControlServer(Path(options["control"]), desk)
+        server.start()
+        stack.on_close(server.close)
+    if inserted:
+        try:
+            reader.insert(cupboard.card(profile).card)
+        except BaseException:
+            stack.close()
+            raise
+    return stack
