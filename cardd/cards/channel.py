@@ -32,6 +32,8 @@ _GONE = {
     Code.E_NO_SMARTCARD: Departure.CARD_REMOVED,
     Code.E_READER_UNAVAILABLE: Departure.READER_REMOVED,
     Code.E_UNKNOWN_READER: Departure.READER_REMOVED,
+    # What pcscd says of a connection that was good, once its reader is unplugged.
+    Code.E_INVALID_VALUE: Departure.READER_REMOVED,
     Code.E_NO_SERVICE: Departure.PCSCD_LOST,
     Code.E_SERVICE_STOPPED: Departure.PCSCD_LOST,
     Code.F_COMM_ERROR: Departure.PCSCD_LOST,

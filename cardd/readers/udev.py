@@ -3,7 +3,7 @@
 A PC/SC name does not say which USB device it stands for; the attribute that would (SCARD_ATTR_CHANNEL_ID) needs a
 connection to the reader. The CCID driver makes the name of the device's own strings, "VENDOR PRODUCT [INTERFACE]
 (SERIAL) NN MM", so these are compared. Where more than one device fits, only what they have in common is told; where
-none does, nothing. GUESS: other drivers name their readers alike; a reader with each of Debian's drivers would settle it.
+none does, nothing. GUESS: other drivers name readers alike; one reader of each of Debian's drivers would settle it.
 """
 
 from __future__ import annotations
