@@ -7,7 +7,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from cardd.cards.roster import Roster
 from cardd.config import DEFAULT_PATH, Config, ConfigError, load
 from cardd.errors import ConfigurationInvalid
 from cardd.pki.store import TrustStore
-from cardd.readers.stack import BackendError, load_stack
+from cardd.readers.events import ReaderEvent
+from cardd.readers.stack import StackUnavailable, load_stack
 from cardd.readers.watch import Watch
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
@@ -63,7 +64,7 @@ class Daemon:
 
         Raises:
             BusError: no bus, or the name cannot be had.
-            BackendError: the readers' backend cannot be loaded.
+            StackUnavailable: the readers' backend cannot be loaded.
         """
         config = self._config
         stack = load_stack(config.readers.backend, config.readers.options)
@@ -87,8 +88,13 @@ class Daemon:
             queue=config.cards.queue,
         )
         loop = asyncio.get_running_loop()
-        watch = Watch(stack, lambda event: loop.call_soon_threadsafe(roster.handle, event))
+
+        def hand_over(event: ReaderEvent) -> None:
+            loop.call_soon_threadsafe(roster.handle, event)
+
+        watch = Watch(stack, hand_over)
         stop = _stop_requested(loop, self._reload_quietly)
+        roster.watched_by(watch.look_again)
         watch.start()
         try:
             await transport.request_name(names.SERVICE)
@@ -98,6 +104,7 @@ class Daemon:
             await self._sessions.stop()
             await asyncio.to_thread(watch.stop)
             await roster.stop()
+            await dispatcher.stop()
             await transport.flushed()
             transport.close()
 
@@ -108,7 +115,7 @@ class Daemon:
                 f"The simulator's authorities in {self._config.pki.simulator} are trusted: whoever has their keys can "
                 "pass for any professional. Remove [pki] simulator from the configuration of a real workstation."
             )
-        if not self._trust.has_roots:
+        if not self._trust.roots:
             warnings.append("No root certificate is trusted: no card can be used. Run `cardctl trust add`.")
         if self._config.cards.hold == HoldMode.SHARED:
             warnings.append(
@@ -156,7 +163,7 @@ def _load_trust(config: Config) -> TrustStore:
     return store
 
 
-def _stop_requested(loop: asyncio.AbstractEventLoop, reload: object) -> asyncio.Event:
+def _stop_requested(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> asyncio.Event:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -205,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _set_level(config)
     try:
         return asyncio.run(Daemon(options.config, config, options.bus).run())
-    except BackendError as error:
+    except StackUnavailable as error:
         log.error("%s", error)
         return EXIT_CONFIGURATION
     except BusError as error:

@@ -10,8 +10,8 @@ from cardd.access.caller import Caller
 from cardd.bus import names
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.failures import BadReply, BusError, CallTimedOut, RemoteError
+from cardd.bus.interface import Variant, variant
 from cardd.bus.transport import RemoteMethod, Transport
-from cardd.bus.wire import variant
 from cardd.errors import AgentFailed, NoAgent, NotAuthorizedDismissed
 from cardd.sessions.descriptors import read_secret
 from cardd.sessions.pin import LENGTH_MAX, PinQuestion
@@ -158,7 +158,7 @@ class AgentPin:
         return await self._agents.ask(self._agent, question)
 
 
-def _details(question: PinQuestion) -> dict[str, object]:
+def _details(question: PinQuestion) -> dict[str, Variant]:
     tries_left = -1 if question.tries_left is None else question.tries_left
     return {
         "purpose": variant("s", question.purpose.value),

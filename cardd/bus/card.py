@@ -10,11 +10,10 @@ from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.holder import holder_reply
-from cardd.bus.interface import Call, Interface, dbus_property, method
+from cardd.bus.interface import Call, Interface, Variant, dbus_property, method, variant
 from cardd.bus.options import interaction_allowed, no_options
 from cardd.bus.reader import reader_path
 from cardd.bus.session import session_path
-from cardd.bus.wire import variant
 from cardd.errors import NotAuthorizedCanObtain
 from cardd.pki.trust import Trust
 from cardd.sessions.pin import DescriptorPin, PinQuestion, PinSource
@@ -84,7 +83,7 @@ class CardInterface(Interface):
         return await self._presence.read_object(call.caller, label[:LABEL_MAX])
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
-    async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, object]:
+    async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
         """Whose card it is."""
         call.guard = self._presence.guard
         no_options(options)
@@ -132,7 +131,7 @@ class CardInterface(Interface):
         return -1 if tries_left is None else tries_left
 
     @dbus_property("a{sv}")
-    def trust(self) -> dict[str, object]:
+    def trust(self) -> dict[str, Variant]:
         """The verdict on its certificate."""
         return _trust_reply(self._presence.trust)
 
@@ -143,7 +142,7 @@ class CardInterface(Interface):
         return names.NO_OBJECT if session is None else session_path(session)
 
     @dbus_property("a{sv}")
-    def capabilities(self) -> dict[str, object]:
+    def capabilities(self) -> dict[str, Variant]:
         """What it can do."""
         return _capabilities_reply(self._presence.card.capabilities)
 
@@ -174,7 +173,7 @@ class _Asking:
         return await self._agents.source_for(self._caller).answer(question)
 
 
-def _trust_reply(trust: Trust | None) -> dict[str, object]:
+def _trust_reply(trust: Trust | None) -> dict[str, Variant]:
     if trust is None:
         return {"state": variant("s", "unknown")}
     reply = {
@@ -189,10 +188,10 @@ def _trust_reply(trust: Trust | None) -> dict[str, object]:
     return reply
 
 
-def _capabilities_reply(capabilities: Capabilities | None) -> dict[str, object]:
+def _capabilities_reply(capabilities: Capabilities | None) -> dict[str, Variant]:
     if capabilities is None:
         return {}
-    reply: dict[str, object] = {
+    reply: dict[str, Variant] = {
         f"sign.{key.value}": variant("as", sorted(one.value for one in algorithms))
         for key, algorithms in capabilities.signature.items()
     }
@@ -202,7 +201,7 @@ def _capabilities_reply(capabilities: Capabilities | None) -> dict[str, object]:
     return reply
 
 
-def _rules_reply(code: str, rules: PinRules | None) -> dict[str, object]:
+def _rules_reply(code: str, rules: PinRules | None) -> dict[str, Variant]:
     if rules is None:
         return {}
     return {f"{code}-minimum": variant("u", rules.minimum), f"{code}-maximum": variant("u", rules.maximum)}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from cardd.bus.wire import variant
+from cardd.bus.interface import Variant, variant
 from cardd.sessions.presence import Presence
 
 # The members of GetHolder's answer, by what the certificate may leave out.
 
 
-def holder_reply(presence: Presence) -> dict[str, object]:
+def holder_reply(presence: Presence) -> dict[str, Variant]:
     """What GetHolder answers; a key is absent where the certificate does not say.
 
     Raises:
         CardNotReady: the card has not named itself yet.
     """
     certificate_known = presence.certificate is not None
-    reply: dict[str, object] = {}
+    reply: dict[str, Variant] = {}
     professional = presence.professional
     if professional is not None and certificate_known:
         texts = {

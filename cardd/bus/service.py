@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.card import CardInterface, card_path
+from cardd.bus.interface import Emits, Interface, Variant
 from cardd.bus.manager import ManagerInterface
-from cardd.bus.interface import Emits, Interface
 from cardd.bus.objects import ObjectTree, properties_of
 from cardd.bus.reader import ReaderInterface, reader_path
 from cardd.bus.session import SessionInterface, session_path
@@ -35,7 +35,7 @@ class Service:
         self._sessions = sessions
         self._agents = agents
         self._descriptor_timeout = descriptor_timeout
-        self._told: dict[str, dict[str, object]] = {}
+        self._told: dict[str, dict[str, Variant]] = {}
 
     def add_manager(
         self, drivers: Sequence[str], warnings: Callable[[], Sequence[str]], reload: Callable[[], None]

@@ -7,7 +7,7 @@ from typing import Any
 from cardd.bus import names
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.holder import holder_reply
-from cardd.bus.interface import Call, Interface, Signal, dbus_property, method
+from cardd.bus.interface import Call, Interface, Signal, Variant, dbus_property, method
 from cardd.bus.options import no_options
 from cardd.sessions.descriptors import write_plaintext
 from cardd.sessions.presence import Presence
@@ -61,7 +61,7 @@ class SessionInterface(Interface):
             )
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
-    async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, object]:
+    async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
         """Who the session stands for."""
         call.guard = self._session.guard
         no_options(options)

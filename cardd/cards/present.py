@@ -140,6 +140,10 @@ class PresentCard:
         """Tries left, as the card told last."""
         return self._pin_status
 
+    def note_pin_status(self, status: PinStatus) -> None:
+        """Take over what the card said of its PIN within an operation."""
+        self._pin_status = status
+
     @property
     def is_held(self) -> bool:
         """`hold` succeeded and nothing ended it since."""

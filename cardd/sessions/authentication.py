@@ -19,8 +19,6 @@ from cardd.sessions.secret import Secret
 from cardd.sessions.session import Session
 from cardd.sessions.states import Event, State
 from cardd_drivers.contract import Card, KeyName, PinRules
-from cardd_drivers.contract import PinBlocked as CardBlockedPin
-from cardd_drivers.contract import PinIncorrect as CardRefusedPin
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +90,6 @@ class Authentication:
             await asyncio.shield(self._give_back(error))
             raise
         presence.happen(Event.PROVEN)
-        presence.tries_left = None
         return self._opened(presence, caller)
 
     async def _prove(self, caller: Caller, pin: Secret) -> None:
@@ -105,16 +102,7 @@ class Authentication:
 
         presence = self._presence
         await presence.card.hold()
-        try:
-            proof = await presence.card.run(
-                present_pin_and_sign, caller=caller.name, priority=Priority.AUTHENTICATION
-            )
-        except CardRefusedPin as error:
-            presence.tries_left = error.tries_left
-            raise
-        except CardBlockedPin:
-            presence.tries_left = 0
-            raise
+        proof = await presence.card.run(present_pin_and_sign, caller=caller.name, priority=Priority.AUTHENTICATION)
         try:
             verify_challenge(presence.certificate, challenge, proof)
         except ChallengeMismatch:

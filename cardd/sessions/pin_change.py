@@ -13,9 +13,7 @@ from cardd.sessions.failures import client_errors
 from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, rules_or_refuse
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
-from cardd_drivers.contract import Card, ErrorReference, PinError, PinRules
-from cardd_drivers.contract import PinBlocked as CardBlockedPin
-from cardd_drivers.contract import PinIncorrect as CardRefusedPin
+from cardd_drivers.contract import Card, PinRules
 
 
 async def change_pin(presence: Presence, caller: Caller, source: PinSource) -> None:
@@ -91,19 +89,5 @@ async def _changed(presence: Presence, caller: Caller, operation: Callable[[Card
         if (holder := presence.card.held_by_another()) is not None:
             raise CardInUse(holder=holder)
         await presence.card.hold()
-    try:
-        await presence.card.run(operation, caller=caller.name, priority=Priority.AUTHENTICATION)
-    except PinError as error:
-        _note_tries(presence, error)
-        raise
-    status = await presence.card.run(lambda card: card.pin_status(), caller=caller.name)
-    presence.tries_left = status.tries_left
-
-
-def _note_tries(presence: Presence, error: PinError) -> None:
-    if error.reference is not ErrorReference.PIN:
-        return
-    if isinstance(error, CardRefusedPin):
-        presence.tries_left = error.tries_left
-    elif isinstance(error, CardBlockedPin):
-        presence.tries_left = 0
+    await presence.card.run(operation, caller=caller.name, priority=Priority.AUTHENTICATION)
+    presence.card.note_pin_status(await presence.card.run(lambda card: card.pin_status(), caller=caller.name))

@@ -54,7 +54,6 @@ class Presence:
         self.professional: Professional | None = None
         self.trust: Trust | None = None
         self.session: Session | None = None
-        self.tries_left: int | None = None
         self.proving = asyncio.Lock()
         """Held while a PIN goes to the card, and while the card is given back."""
         self._environment = environment
@@ -76,6 +75,12 @@ class Presence:
         if self._certificate is None:
             raise CardNotReady(state=self.state.value)
         return self._certificate
+
+    @property
+    def tries_left(self) -> int | None:
+        """Of the PIN, as the card told last; None when it did not, or when a session is open (it counts anew then)."""
+        status = self.card.pin_status
+        return None if status is None or self.session is not None else status.tries_left
 
     @property
     def holder_name(self) -> str:
@@ -100,8 +105,6 @@ class Presence:
         """Take over what the card has said of itself since: its holder, its trust, its PIN's tries."""
         if self.card.state is not CardState.IDENTIFIED or self.state in (State.DEPARTED, State.AUTHENTICATED):
             return
-        status = self.card.pin_status
-        self.tries_left = None if status is None else status.tries_left
         self._certificate, self.professional = _read(self.card.certificates.get(KeyName.AUTHENTICATION))
         if self.state is not State.AUTHENTICATING:
             self.happen(Event.NAMED)

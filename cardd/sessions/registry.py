@@ -189,8 +189,10 @@ class Sessions:
                 return
             with suppress(CardError):  # it may leave meanwhile; then there is nothing to give back
                 await presence.card.release()
-                status = await presence.card.run(lambda card: card.pin_status(), caller="")
-                presence.tries_left = status.tries_left
+                presence.card.note_pin_status(await presence.card.run(lambda card: card.pin_status(), caller=""))
+        self._judged(presence)
+
+    def _judged(self, presence: Presence) -> None:
         if presence.state is not State.DEPARTED:
             presence.judge()
             self._told.card_changed(presence)
