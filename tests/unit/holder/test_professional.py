@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -155,6 +157,8 @@ def test_an_odd_number_is_a_warning(common_name: str, code: WarningCode) -> None
         (make.PROFESSION, b"\x02\x84\xff\xff\xff\xff\x0a"),
         (make.PROFESSION, b"\x02\x01\xf6"),
         (make.SPECIALITY, b"\x30\x06\x0c\x04SM"),
+        (make.SPECIALITY, b"\x30\x81\xc6" + 33 * b"\x0c\x04SM36"),
+        (make.SPECIALITY, b"\x30\x06\x0c\x04SM\x1b3"),
     ],
 )
 def test_a_mistyped_extension_is_a_warning(oid: str, value: bytes) -> None:
@@ -197,6 +201,26 @@ def test_a_malformed_standard_extension_hides_no_private_one() -> None:
     with pytest.raises(ValueError, match="error parsing"):
         _ = broken.extensions
     assert professional_from(broken).warnings == ()
+
+
+def test_a_list_of_extensions_that_breaks_off_is_a_warning() -> None:
+    body = make.certificate().tbs_certificate_bytes
+    last = bytes.fromhex("06082a817a0147010207") + b"\x04\x03\x02\x01\x0a"
+    assert body.endswith(last)
+    broken = mock.Mock(x509.Certificate, tbs_certificate_bytes=body[: -len(last)] + b"\x05" + last[1:])
+    found = professional_from(broken)
+    assert found.warnings == (
+        HolderWarning(WarningCode.UNREADABLE_EXTENSIONS, "1.2.250.1.71"),
+        HolderWarning(WarningCode.MISSING_EXTENSION, make.PROFESSION),
+    )
+    assert found.card_number == "2800636234"
+
+
+def test_of_two_surnames_the_first_is_told_with_a_warning() -> None:
+    subject = make.flat((NameOID.COMMON_NAME, make.RPPS), (NameOID.SURNAME, "UN"), (NameOID.SURNAME, "DEUX"))
+    found = professional_from(make.certificate(subject))
+    assert found.family_name == "UN"
+    assert found.warnings == (HolderWarning(WarningCode.MALFORMED_NAME, "2.5.4.4"),)
 
 
 @pytest.mark.parametrize(

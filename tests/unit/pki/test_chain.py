@@ -163,6 +163,15 @@ def test_a_holder_below_an_intermediate_that_may_have_no_further_authority_below
     assert trust.reason is TrustReason.UNKNOWN_ISSUER
 
 
+@pytest.mark.parametrize(("depth", "reason"), [(4, TrustReason.OK), (5, TrustReason.INVALID_PATH)])
+def test_a_path_is_followed_over_four_intermediates(depth: int, reason: TrustReason) -> None:
+    issuers = [factory.root()]
+    for level in range(depth):
+        issuers.append(factory.authority(f"AC NIVEAU {level}", issuers[-1]))
+    trust = judge(factory.holder(issuers[-1]), issuers=issuers)
+    assert (trust.reason, len(trust.chain)) == (reason, depth + 2)
+
+
 def test_without_roots_nothing_is_trusted() -> None:
     trust = ChainVerifier(()).verify(factory.holder(factory.intermediate()), AUTHENTICATION, factory.NOW)
     assert (trust.state, trust.reason) == (TrustState.UNTRUSTED, TrustReason.NO_ROOTS)

@@ -140,6 +140,12 @@ def test_a_file_that_an_administrator_names_must_be_a_plain_one(tmp_path: Path) 
             read_file(path)
     with pytest.raises(FileNotFoundError):
         read_file(tmp_path / "none")
+    large = tmp_path / "large"
+    large.write_bytes(bytes(MAX_FILE_BYTES))
+    assert len(read_file(large)) == MAX_FILE_BYTES
+    large.write_bytes(bytes(MAX_FILE_BYTES + 1))
+    with pytest.raises(UnreadableCertificates):
+        read_file(large)
 
 
 @given(st.binary(max_size=300))
