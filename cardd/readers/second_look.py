@@ -34,6 +34,9 @@ class Watched(Protocol):
     def interrupt(self) -> None:
         """End the wait or the pause that is under way, if any."""
 
+    def want_fresh_look(self) -> None:
+        """Begin the next round with a look at every reader, whatever is known of it."""
+
 
 class SecondLook:
     """The thread.
@@ -114,6 +117,8 @@ class SecondLook:
                 return  # the watch has looked itself meanwhile; its new wait has its own second look
             differs = seen != {(state.reader, state.counter) for state in self._expected}
         if differs:
+            # Waiting on what is known would not do: a counter of 0 is compared with nothing.
+            self._watched.want_fresh_look()
             self.interrupt()
 
     def _see(self) -> set[tuple[str, int]]:

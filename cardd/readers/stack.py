@@ -127,13 +127,13 @@ class ReaderState:
 class ScardModule(Protocol):
     """The part of ``smartcard.scard`` that is used."""
 
-    INFINITE: int
-
+    @property
+    def INFINITE(self) -> int: ...  # noqa: N802
     def SCardEstablishContext(self, scope: int, /) -> Any: ...  # noqa: N802
     def SCardReleaseContext(self, context: int, /) -> Any: ...  # noqa: N802
     def SCardListReaders(self, context: int, groups: list[str], /) -> Any: ...  # noqa: N802
     def SCardGetStatusChange(  # noqa: N802
-        self, context: int, timeout: int, states: list[tuple[str, int]], /
+        self, context: int, timeout: int, states: list[Any], /
     ) -> Any: ...
     def SCardCancel(self, context: int, /) -> Any: ...  # noqa: N802
     def SCardConnect(self, context: int, reader: str, share: int, protocols: int, /) -> Any: ...  # noqa: N802

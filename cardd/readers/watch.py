@@ -45,6 +45,7 @@ class Watch:
         # Ends a pause between two attempts to reach the service.
         self._awake = threading.Event()
         self._context: Context | None = None
+        self._fresh_look = False
         self._tell_availability = False
         self._found: bool | None = None
         self._atr_looks = 0
@@ -88,7 +89,12 @@ class Watch:
     def look_again(self) -> None:
         """Look at everything afresh soon, and tell `Availability` for each card. From any thread; returns at once."""
         self._tell_availability = True
+        self._fresh_look = True
         self._second_look.interrupt()
+
+    def want_fresh_look(self) -> None:
+        """Begin the next round with a look at every reader. From any thread."""
+        self._fresh_look = True
 
     def interrupt(self) -> None:
         """End the wait or the pause that is under way, if any. From any thread."""
@@ -153,9 +159,11 @@ class Watch:
                 self._stopping.wait(min(BACK_OFF_FIRST * self._unknown_readers, BACK_OFF_MOST))
 
     def _look_or_wait(self, context: Context) -> None:
-        tell_availability, self._tell_availability = self._tell_availability, False
-        if tell_availability:
-            self._tell(self._tracker.update(context.look(self._tracker.readers), tell_availability=True))
+        if self._fresh_look:
+            self._fresh_look = False
+            tell_availability, self._tell_availability = self._tell_availability, False
+            states = context.look(self._tracker.readers)
+            self._tell(self._tracker.update(states, tell_availability=tell_availability))
         elif self._tracker.awaits_atr and self._atr_looks < _ATR_LOOKS_MOST:
             # PC/SC tells of no change when the answer to reset comes.
             self._atr_looks += 1
