@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _WAIT_MS = 10_000
+_CARDSIM = (str(Path(sys.executable).with_name("cardsim")),)
 
 
 @pytest.fixture(scope="module")
@@ -186,9 +192,108 @@ def test_without_pcscd_the_error_names_the_address_and_the_remedy() -> None:
     assert reader.card is None
 
 
+def test_a_port_in_use_is_the_reason_why_no_pcscd_runs(pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    script = str(Path(__file__).parents[2] / "scripts" / "private-pcscd")
+    command = [script, "--port", str(pcscd.ports[0]), "--socket", str(tmp_path / "pcscd.comm")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "a reader's port is in use" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_socket_that_is_served_is_not_taken_over(pcscd: PrivatePcscd) -> None:
+    script = str(Path(__file__).parents[2] / "scripts" / "private-pcscd")
+    command = [script, "--port", str(free_ports(2)), "--socket", str(pcscd.socket_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "a pcscd already serves" in ended.stderr
+
+
 def test_a_command_can_run_inside_the_namespace(pcscd: PrivatePcscd) -> None:
     listed = pcscd.run(["cat", "/run/pcscd/pcscd.pid"])
     assert listed.stdout.strip("\n\0") == str(pcscd.pid)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The fictional PKI and the cards' keys, made once."""
+    return tmp_path_factory.mktemp("cardsim")
+
+
+class Simulator:
+    """``cardsim run`` on the first slot, and the other commands on it."""
+
+    def __init__(self, pcscd: PrivatePcscd, home: Path, *options: str) -> None:
+        self._control = str(home / "control")
+        self.process = subprocess.Popen(
+            [
+                *(*_CARDSIM, "run", "--vpcd", f"127.0.0.1:{pcscd.ports[0]}"),
+                *("--home", str(home), "--control", self._control, *options),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def lines_until(self, last: str) -> list[str]:
+        """Return the lines that it prints before one."""
+        assert self.process.stdout is not None
+        lines: list[str] = []
+        for line in self.process.stdout:
+            if line == last + "\n":
+                return lines
+            lines.append(line.rstrip("\n"))
+        raise AssertionError(f"it ended without {last!r}: {lines}")
+
+    def command(self, *arguments: str) -> str:
+        """Run another command on it; return its output."""
+        command = [*_CARDSIM, *arguments, "--control", self._control]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def __enter__(self) -> Simulator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def test_cardsim_run_has_the_card_in_when_it_says_ready_and_takes_it_out_at_its_end(
+    pcscd: PrivatePcscd, home: Path
+) -> None:
+    with Client(pcscd.reader_names[0]) as client, Simulator(pcscd, home, "--profile", "nurse") as simulator:
+        described = "\n".join(simulator.lines_until("ready"))
+        for part in ("holder:", "card number:", "PIN:", "PUK:"):
+            assert part in described
+        atr = bytes(client.await_state(scard.SCARD_STATE_PRESENT))
+        [reader] = json.loads(simulator.command("status", "--json"))["readers"]
+        assert (reader["profile"], reader["atr"]) == ("nurse", atr.hex().upper())
+        simulator.command("remove")
+        client.await_state(scard.SCARD_STATE_EMPTY)
+        assert simulator.command("insert", "--profile", "physician").split(": ")[1].startswith("physician, ")
+        client.await_state(scard.SCARD_STATE_PRESENT)
+        simulator.process.send_signal(signal.SIGTERM)
+        assert simulator.process.wait() == 0
+        client.await_state(scard.SCARD_STATE_EMPTY)
+    assert not (home / "control").exists()
+
+
+def test_cardsim_run_waits_for_a_card_and_strikes_with_faults(pcscd: PrivatePcscd, home: Path) -> None:
+    options = ("--no-insert", "--json", "--fault", "sw@1:6F00")
+    with Client(pcscd.reader_names[0]) as client, Simulator(pcscd, home, *options) as simulator:
+        [described] = simulator.lines_until("waiting")
+        card = json.loads(described)
+        assert (card["profile"], len(card["pin"]), len(card["puk"])) == ("physician", 4, 8)
+        client.await_state(scard.SCARD_STATE_EMPTY)
+        simulator.command("insert")
+        client.await_state(scard.SCARD_STATE_PRESENT)
+        protocol = client.connect()
+        select_root = [0x00, 0xA4, 0x00, 0x0C, 0x02, 0x3F, 0x00]
+        assert scard.SCardTransmit(client.handle, protocol, select_root) == [0, [0x6F, 0x00]]
+        assert scard.SCardTransmit(client.handle, protocol, select_root) == [0, [0x90, 0x00]]
+        simulator.process.send_signal(signal.SIGINT)
+        assert simulator.process.wait() == 0
 
 
 class TestPcscdConformance(PcscConformance):

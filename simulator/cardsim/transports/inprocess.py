@@ -108,10 +108,12 @@ class InProcessPcsc(ScardConstants):
         self._closers.append(closer)
 
     def close(self) -> None:
-        """End what was started with the stack (the control socket), and pcscd with it."""
+        """End what was started with the stack: the control socket, pcscd, the readers and the cards in them."""
         while self._closers:
             self._closers.pop()()
-        self._manager.die()
+        self.die()
+        for reader in self.readers():
+            self.remove_reader(reader.name)
 
     # smartcard.scard: the names and the order of arguments are pyscard's
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
 from smartcard import scard
 
+from cardsim import control_cards
 from cardsim.faults import Fault
+from cardsim.pki import PkiStore
+from cardsim.profiles import ProfileError
 from cardsim.transports.inprocess import InProcessPcsc, InProcessReader, create
 from cardsim.transports.pcsc.constants import ERROR_MESSAGES
 from cardsim.transports.pcsc.status import PNP_NOTIFICATION
@@ -294,3 +298,18 @@ def test_create_makes_a_stack_with_an_empty_reader(tmp_path: Path) -> None:
         stack.close()
     assert not (tmp_path / "control").exists()
     assert stack.SCardEstablishContext(2)[0] == stack.SCARD_E_NO_SERVICE
+
+
+def test_create_inserts_the_card_of_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_keys = functools.partial(PkiStore, authority_key_bits=2048)
+    monkeypatch.setattr(control_cards, "PkiStore", small_keys)
+    stack = create({"reader": NAME, "home": str(tmp_path), "profile": "nurse", "inserted": "yes"})
+    client = Client(stack)
+    assert client.transmit([0x00, 0x20, 0x00, 0x01, 0x00])[1][0] == 0x63
+    stack.close()
+    assert stack.readers() == ()
+
+
+def test_create_refuses_a_profile_that_is_not_there_though_no_card_is_to_go_in() -> None:
+    with pytest.raises(ProfileError, match="nobody"):
+        create({"profile": "nobody"})

@@ -1,0 +1,126 @@
+"""The commands that need no reader: their output, their errors, their exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from typer.testing import CliRunner, Result
+
+from cardsim.cli import catalogue
+from cardsim.cli.app import app
+from cardsim.control import ControlServer
+from cardsim.control_cards import CardCupboard
+from cardsim.control_desk import ControlDesk
+from cardsim.pki import PkiStore
+from cardsim.transports.inprocess import InProcessPcsc
+from tests.support.cards import EchoCard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[str]:
+    """The socket of a simulator with two in-process readers."""
+    stack = InProcessPcsc()
+    stack.add_reader("one")
+    stack.add_reader("two")
+    desk = ControlDesk(stack, CardCupboard(tmp_path, lambda _profile, _store: EchoCard()))
+    server = ControlServer(tmp_path / "run" / "control", desk)
+    server.start()
+    yield str(server.path)
+    server.close()
+
+
+def cardsim(*arguments: str) -> Result:
+    """Run the command line."""
+    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
+
+
+def test_profiles_are_listed_with_holder_and_card_type() -> None:
+    result = cardsim("profiles")
+    assert result.exit_code == 0
+    [line] = [line for line in result.output.splitlines() if " student " in line]
+    assert "CPF" in line
+
+
+def test_profiles_as_json() -> None:
+    listed = {each["name"]: each for each in json.loads(cardsim("profiles", "--json").output)}
+    assert {"physician", "nurse", "staff"} <= listed.keys()
+    assert listed["staff"]["card_type"] == "CPE"
+    assert listed["physician"]["holder"]
+    assert listed["physician"]["card_number"].isdigit()
+
+
+def test_the_trusted_part_of_the_pki_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "PkiStore", functools.partial(PkiStore, authority_key_bits=2048))
+    target = tmp_path / "trust" / "here"
+    result = cardsim("pki", "export", str(target), "--home", str(tmp_path / "home"), "--json")
+    assert result.exit_code == 0
+    files = sorted(target.iterdir())
+    assert sorted(json.loads(result.output)["files"]) == [str(file) for file in files]
+    names = [x509.load_der_x509_certificate(file.read_bytes()).subject.rfc4514_string() for file in files]
+    assert any("RACINE" in name for name in names)
+    assert not any("ETRANGE" in name for name in names)
+    assert len([name for name in names if "RACINE" not in name]) >= 1
+
+
+def test_insert_status_and_remove(control: str) -> None:
+    inserted = cardsim("insert", "--profile", "nurse", "--reader", "two", "--control", control)
+    assert inserted.exit_code == 0
+    assert inserted.output.startswith("two: nurse, ")
+    status = cardsim("status", "--control", control).output.splitlines()
+    assert status[0] == "one: empty"
+    assert status[1].startswith("two: nurse, ")
+    [one, two] = json.loads(cardsim("status", "--json", "--control", control).output)["readers"]
+    assert (one["card"], two["profile"]) == (False, "nurse")
+    assert cardsim("remove", "--reader", "two", "--control", control).output == "two: empty\n"
+    assert json.loads(cardsim("remove", "--json", "--control", control).output) == {"reader": "one"}
+
+
+def test_faults_are_armed_shown_and_cleared(control: str) -> None:
+    assert cardsim("fault", "sw@3:6F00", "remove@7", "--control", control).output == "armed: sw@3:6F00, remove@7\n"
+    assert "faults: sw@3:6F00, remove@7" in cardsim("status", "--control", control).output
+    cleared = cardsim("fault", "--clear", "mute@1", "--json", "--control", control)
+    assert json.loads(cleared.output) == {"faults": ["mute@1"]}
+    assert cardsim("fault", "--clear", "--control", control).output == "armed: nothing\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("fault", "sw@3"), "needs an argument"),
+        (("fault",), "give a fault, or --clear"),
+        (("run", "--fault", "explode@1"), "unknown kind of fault"),
+        (("run", "--vpcd", "host:0"), "not a number from 1 to 65535"),
+        (("run", "--colour", "blue"), "No such option"),
+        (("explode",), "No such command"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
+    result = cardsim(*arguments)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", [("insert",), ("remove",), ("status",), ("fault", "remove@1")])
+def test_without_a_simulator_commands_fail_with_1_and_the_remedy(tmp_path: Path, command: tuple[str, ...]) -> None:
+    result = cardsim(*command, "--control", str(tmp_path / "control"))
+    assert result.exit_code == 1
+    assert "start one with 'cardsim run'" in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_the_simulator_refuses_is_told_on_standard_error(control: str) -> None:
+    result = cardsim("insert", "--profile", "nobody", "--control", control)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nobody" in result.stderr
+    result = cardsim("fault", "remove@1", "--reader", "three", "--control", control)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no reader 'three'" in result.stderr
