@@ -16,9 +16,9 @@ Transmit = Callable[[Command], Response]
 """Sends one command, gives its response."""
 
 RESPONSE_MAX = 64 * 1024
-"""Bytes that one response may gather to."""
-ROUNDS_MAX = 2 * RESPONSE_MAX // SHORT_LE_MAX
-"""GET RESPONSE commands that one response may take."""
+"""Bytes that any response may gather to."""
+_ROUNDS_LEAST = 8
+"""GET RESPONSE commands that the shortest response may take; longer ones may take 2 for each 256 bytes."""
 
 _BYTES_REMAIN = 0x61
 _WRONG_LE = 0x6C
@@ -29,13 +29,14 @@ class Exchange:
 
     Args:
         channel: the way to the card.
+        response_max: bytes that one response may gather to; what a driver never expects more than.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, response_max: int = RESPONSE_MAX) -> None:
         sender = checked(channel.transmit)
         if channel.transport is Transport.T0:
             sender = without_case_4_le(sender)
-        self._send = gather_response(repeat_with_right_le(sender))
+        self._send = gather_response(repeat_with_right_le(sender), response_max)
 
     def send(self, command: Command) -> Response:
         """Send one command and gather its whole response; 61xx and 6Cxx never come back.
@@ -107,8 +108,8 @@ def repeat_with_right_le(sender: Transmit) -> Transmit:
     return send
 
 
-def gather_response(sender: Transmit) -> Transmit:
-    """Fetch with GET RESPONSE what 61xx announces (ISO 7816-4 7.6.1), within `RESPONSE_MAX` and `ROUNDS_MAX`.
+def gather_response(sender: Transmit, response_max: int = RESPONSE_MAX) -> Transmit:
+    """Fetch with GET RESPONSE what 61xx announces (ISO 7816-4 7.6.1), up to `response_max` bytes, in bounded rounds.
 
     A GET RESPONSE keeps the secrecy of the response that it fetches.
     """
@@ -119,13 +120,15 @@ def gather_response(sender: Transmit) -> Transmit:
             return response
         secrecy = command.secrecy if command.secrecy is Secrecy.SECRET_RESPONSE else Secrecy.PUBLIC
         gathered = bytearray(response.data)
-        for _ in range(ROUNDS_MAX):
+        for _ in range(max(_ROUNDS_LEAST, 2 * response_max // SHORT_LE_MAX)):
             le = response.sw.sw2 or SHORT_LE_MAX
             response = sender(Command(command.cla & ~CLA_CHAINING, 0xC0, 0, 0, le=le, secrecy=secrecy))
             gathered += response.data
+            if len(gathered) > response_max:
+                break
             if response.sw.sw1 != _BYTES_REMAIN:
                 return Response(bytes(gathered), response.sw)
-            if not response.data or len(gathered) > RESPONSE_MAX:
+            if not response.data:
                 break
         raise MalformedCardData(f"{command.header.hex()} has a response without end")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from cardd_drivers.apdu import SW, Command, Response
+from cardd_drivers.apdu import SHORT_LE_MAX, SW, Command, Response
 from cardd_drivers.contract import (
     AlgorithmNotSupported,
     Capabilities,
@@ -49,7 +49,7 @@ class IasEccCard:
     """
 
     def __init__(self, channel: Channel, memory: Memory) -> None:
-        self._exchange = Exchange(channel)
+        self._exchange = Exchange(channel, SHORT_LE_MAX)
         self._files = Files(self._exchange)
         self._memory = memory
         self._store: Store | None = None

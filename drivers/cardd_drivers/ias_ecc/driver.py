@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cardd_drivers.apdu import SHORT_LE_MAX
 from cardd_drivers.contract import Card, Channel, MalformedCardData, Match, Memory, UnexpectedResponse
 from cardd_drivers.exchange import Exchange
 from cardd_drivers.ias_ecc.atr import match
@@ -26,7 +27,7 @@ class IasEccDriver:
             The channel's errors.
         """
         try:
-            read_serial(Files(Exchange(channel)))
+            read_serial(Files(Exchange(channel, SHORT_LE_MAX)))
         except (UnexpectedResponse, MalformedCardData):
             return False
         return True

@@ -8,7 +8,7 @@ import pytest
 
 from cardd_drivers.apdu import Command, Secrecy
 from cardd_drivers.contract import MalformedCardData, Transport, UnexpectedResponse
-from cardd_drivers.exchange import RESPONSE_MAX, ROUNDS_MAX, Exchange
+from cardd_drivers.exchange import RESPONSE_MAX, Exchange
 from tests.support.replay import ScriptedChannel, answers
 
 READ = Command(0x00, 0xB0, 0x00, 0x00, le=256)
@@ -77,7 +77,20 @@ def test_an_endless_trickle_is_refused_within_its_bounds() -> None:
     sender, channel = exchange(lambda _: b"\xaa\x61\x01")
     with pytest.raises(MalformedCardData):
         sender.send(SIGN)
-    assert len(channel.sent) == ROUNDS_MAX + 1
+    assert len(channel.sent) <= 2 * RESPONSE_MAX // 256 + 1
+
+
+def test_a_driver_that_expects_little_waits_for_little() -> None:
+    channel = ScriptedChannel(lambda _: b"\xaa\x61\x01")
+    with pytest.raises(MalformedCardData):
+        Exchange(channel, response_max=256).send(SIGN)
+    assert len(channel.sent) == 9
+
+
+def test_a_last_round_that_brings_too_much_is_refused() -> None:
+    channel = ScriptedChannel(answers("6100", "AA" * 200 + "6100", "BB" * 200 + "9000"))
+    with pytest.raises(MalformedCardData):
+        Exchange(channel, response_max=256).send(SIGN)
 
 
 def test_61xx_without_any_data_is_refused_at_once() -> None:
