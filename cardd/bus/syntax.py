@@ -35,7 +35,7 @@ def parse_signature(signature: str) -> tuple[SignatureType, ...]:
     except Exception as error:  # InvalidSignatureError, IndexError on some broken ones
         raise Malformed(f"no valid signature ({type(error).__name__})") from None
     if any(_misplaced_entry(kind) for kind in types):
-        raise Malformed("a dict entry outside an array")
+        raise Malformed("a dict entry where none can be")
     return types
 
 
@@ -67,9 +67,12 @@ is_object_path = _name_check(r"/|(?:/\w+)+")
 
 
 def _misplaced_entry(kind: SignatureType) -> bool:
+    """Whether there is a dict entry outside an array, or one with a variant for its key."""
     if kind.token == "{":
         return True
     children = kind.children
     if kind.token == "a" and children[0].token == "{":
         children = children[0].children
+        if children[0].token == "v":
+            return True
     return any(_misplaced_entry(child) for child in children)
