@@ -122,6 +122,8 @@ class Connection:
             DaemonNotRunning, DaemonStartFailed, AccessDenied: it does not run.
         """
         if self.owner is None:
+            await self._ask_owner()  # it may have come a moment ago
+        if self.owner is None:
             start = RemoteMethod(BUS, "StartServiceByName", "su", "u")
             await self._failing(self._transport.call(BUS, BUS_PATH, start, (SERVICE, 0), timeout=_START_PATIENCE))
             await self._ask_owner()

@@ -92,11 +92,12 @@ class Mirror:
     def _added(self, path: str, interface: str, properties: Properties) -> Iterator[Event]:
         if interface not in self._kinds:
             return
-        known = path in self._kinds[interface]
+        if path in self._kinds[interface]:
+            # Told between the question for all objects and its answer.
+            yield from self._changed(path, interface, properties)
+            return
         self._kinds[interface][path] = dict(properties)
-        if known:
-            yield from self._changed(path, interface, {})
-        elif interface == READER:
+        if interface == READER:
             yield events.ReaderAdded(reader_from(path, properties))
         elif interface == CARD:
             yield events.CardInserted(self._card(path))
@@ -116,16 +117,17 @@ class Mirror:
         del self._kinds[interface][path]
 
     def _changed(self, path: str, interface: str, changed: Properties) -> Iterator[Event]:
-        if interface == MANAGER and path == ROOT:
-            self._manager.update(changed)
+        known = self._manager if (path, interface) == (ROOT, MANAGER) else self._kinds.get(interface, {}).get(path)
+        if known is None or known == {**known, **changed}:
+            return
+        known.update(changed)
+        if interface == MANAGER:
             yield events.ServiceChanged(self.service())
-        elif path in self._kinds.get(interface, {}):
-            self._kinds[interface][path].update(changed)
-            if interface == READER:
-                yield events.ReaderChanged(reader_from(path, self._readers[path]))
-            elif interface == CARD:
-                yield events.CardChanged(self._card(path))
-            # A session's properties that change (Expires) are read when they are wanted.
+        elif interface == READER:
+            yield events.ReaderChanged(reader_from(path, known))
+        elif interface == CARD:
+            yield events.CardChanged(self._card(path))
+        # A session's properties that change (Expires) are read when they are wanted.
 
     def _card(self, path: str) -> Card:
         return card_from(self._link(path), self._cards[path])
