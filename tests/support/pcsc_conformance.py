@@ -324,6 +324,7 @@ class PcscConformance:
             assert scard.SCardCancel(context) == 0
             thread.join(0.01)
         assert results == [scard.SCARD_E_CANCELLED]
+        assert scard.SCardGetStatusChange(context, 1, [(bench.name, state)])[0] == scard.SCARD_E_TIMEOUT
         scard.SCardReleaseContext(context)
 
     def test_a_wait_ends_with_the_removal(self, bench: Bench) -> None:

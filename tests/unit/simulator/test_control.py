@@ -280,6 +280,14 @@ def test_a_directory_that_is_a_link_is_not_trusted(tmp_path: Path) -> None:
         control.prepare_directory(tmp_path / "link")
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_another_user_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    os.chown(tmp_path / "taken", 12345, 12345)
+    with pytest.raises(ControlSocketError, match="not a directory of this user's"):
+        control.prepare_directory(tmp_path / "taken")
+
+
 def test_the_default_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
     assert str(default_path()) == "/run/user/1000/cardsim/control"

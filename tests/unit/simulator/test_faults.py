@@ -211,6 +211,26 @@ def test_removal_ends_every_wait_for_the_card(fault: str) -> None:
     assert ended == [CardVanishedError]
 
 
+def test_an_answer_computed_while_the_card_was_taken_out_is_lost() -> None:
+    outside, card, _ = inserted()
+    card.may_answer.clear()
+    ended: list[type[Exception]] = []
+
+    def transmit() -> None:
+        try:
+            outside.transmit(COMMAND)
+        except CardVanishedError as error:
+            ended.append(type(error))
+
+    thread = threading.Thread(target=transmit)
+    thread.start()
+    card.computing.wait()
+    outside.withdraw()
+    card.may_answer.set()
+    thread.join()
+    assert ended == [CardVanishedError]
+
+
 def test_a_delay_passes_and_the_answer_comes() -> None:
     outside, _, _ = inserted("delay@1:1")
     assert outside.transmit(COMMAND) == ANSWER

@@ -96,6 +96,23 @@ def test_a_card_that_still_computes_is_powered_anew_only_then(stack: InProcessPc
     assert Client(stack).transmit() == [0, ANSWER]
 
 
+def test_a_reset_waits_for_the_command_in_hand(stack: InProcessPcsc, reader: InProcessReader) -> None:
+    card = EchoCard()
+    reader.insert(card)
+    client, other = Client(stack), Client(stack)
+    card.may_answer.clear()
+    transmitting, answers = in_thread(client.transmit)
+    card.computing.wait()
+    resetting, results = in_thread(lambda: stack.SCardDisconnect(other.handle, stack.SCARD_RESET_CARD))
+    waiting, later = in_thread(client.transmit)
+    assert card.power_ups == 1
+    card.may_answer.set()
+    for thread in (transmitting, resetting, waiting):
+        thread.join()
+    assert (answers, results, card.power_ups) == ([[0, ANSWER]], [0], 2)
+    assert later[0] in ([0, ANSWER], [stack.SCARD_W_RESET_CARD, []])
+
+
 def test_faults_pull_the_card_and_silence_it(stack: InProcessPcsc, reader: InProcessReader) -> None:
     reader.insert(EchoCard())
     client = Client(stack)
