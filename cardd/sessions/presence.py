@@ -16,6 +16,8 @@ from cardd.cards.present import CardState, PresentCard
 from cardd.errors import CarddError, CardNotReady, CardRemoved, NotTrusted, ReaderFault, UnknownCard
 from cardd.holder.errors import MalformedCertificate
 from cardd.holder.professional import Professional, professional_from
+from cardd.pki.certificates import load_certificate
+from cardd.pki.errors import UnreadableCertificates
 from cardd.pki.store import TrustStore
 from cardd.pki.trust import CertificateUse, Revocation, Trust, TrustReason, TrustState
 from cardd.sessions.failures import as_client_error, client_errors
@@ -250,8 +252,8 @@ def _read(der: bytes | None) -> tuple[x509.Certificate | None, Professional | No
     if der is None:
         return None, None
     try:
-        certificate = x509.load_der_x509_certificate(der)
-    except ValueError:
+        certificate = load_certificate(der)
+    except UnreadableCertificates:
         return None, None
     try:
         return certificate, professional_from(certificate)

