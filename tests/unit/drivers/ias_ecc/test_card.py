@@ -177,11 +177,16 @@ def test_cards_of_other_conduct_give_the_same(layout: str, conduct: Conduct) -> 
 
 
 def test_a_directory_cut_where_an_object_ends_is_noticed_when_the_certificate_shows_the_limit() -> None:
-    # The first entry of the certificate directory has 84 bytes: with 84 at a time it looks like a whole directory.
-    desk = Desk(conduct=Conduct(read_max=84))
-    desk.recorded.files[bytes.fromhex("3F0000017001")][:] = desk.recorded.files[bytes.fromhex("3F0000017001")][:99]
+    # A card that gives 198 bytes at a time, and a PIN directory whose third object, the PUK, begins just there.
+    desk = Desk(conduct=Conduct(read_max=198))
+    aodf = desk.recorded.files[bytes.fromhex("3F0000017001")]
+    aodf[:] = aodf[:99] + aodf[:99] + aodf[99:]
     card = desk.open()
     card.identify()
-    certificate = card.read_certificate(KeyName.AUTHENTICATION)
-    assert certificate == Desk().open().read_certificate(KeyName.AUTHENTICATION)
-    assert card.read_certificate(KeyName.SIGNATURE) != certificate
+    assert card.capabilities().puk is None
+    card.read_certificate(KeyName.AUTHENTICATION)
+    assert card.capabilities().puk == PinRules(8, 8, digits_only=True)
+    again = desk.open()
+    again.identify()
+    assert desk.count() == 1
+    assert again.capabilities().puk is not None

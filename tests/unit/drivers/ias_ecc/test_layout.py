@@ -40,10 +40,15 @@ def test_a_snapshot_survives_the_memory(name: str) -> None:
     assert Layout.parse(read_back) == Layout.parse(snapshot(name))
 
 
-@pytest.mark.parametrize("spoil", [b"", b"ias-ecc layout 2\n", b"ias-ecc layout 1\n\x31\x00\x00\x61\x00\x00"])
-def test_another_version_or_order_is_refused(spoil: bytes) -> None:
+@pytest.mark.parametrize("spoilt", [b"", b"ias-ecc layout 1\n\x31\x00\x00\x61\x00\x00"])
+def test_another_order_is_refused(spoilt: bytes) -> None:
     with pytest.raises(MalformedCardData):
-        Snapshot.decode(spoil)
+        Snapshot.decode(spoilt)
+
+
+def test_another_version_is_refused() -> None:
+    with pytest.raises(MalformedCardData, match="version"):
+        Snapshot.decode(snapshot().encode().replace(b"layout 1", b"layout 2"))
 
 
 def test_an_unknown_directory_is_refused() -> None:
@@ -75,6 +80,12 @@ def test_the_contact_application_is_found_though_the_contactless_one_comes_first
     assert layout.application.path == bytes.fromhex("3F000001")
 
 
+def test_the_contact_application_is_preferred_to_any_other() -> None:
+    contact = Application(bytes.fromhex("E828BD080F8025000001FF0010"), "", None)
+    other = Application(bytes.fromhex("A000000001"), "", None)
+    assert contact_application((other, contact)) is contact
+
+
 def test_an_application_of_another_name_is_taken_but_never_the_contactless_one() -> None:
     contactless = Application(bytes.fromhex("E828BD080F8025000001FF0020"), "", None)
     other = Application(bytes.fromhex("A000000001"), "", None)
@@ -87,6 +98,13 @@ def test_keys_are_told_by_their_usage_alone(layout: Layout) -> None:
     assert layout.key(KeyName.SIGNATURE).reference == 0x81
     assert layout.key(KeyName.AUTHENTICATION).reference == 0x82
     assert layout.key(KeyName.ENCRYPTION) is layout.key(KeyName.AUTHENTICATION)
+
+
+def test_a_signature_key_that_may_also_sign_is_never_the_authentication_key() -> None:
+    easy = Layout.parse(snapshot("cps3-easy"))
+    for each in (easy, replace(easy, keys=easy.keys[::-1])):
+        assert each.key(KeyName.AUTHENTICATION).reference == 0x82
+        assert each.key(KeyName.SIGNATURE).reference == 0x81
 
 
 def test_a_key_for_a_use_that_no_key_has_is_not_found(layout: Layout) -> None:
