@@ -66,7 +66,7 @@ async def test_the_loss_of_the_bus_ends_the_watching() -> None:
             _, _, inserted = await _take(happening, 3)
             assert isinstance(inserted, events.CardInserted)
             session = await inserted.card.authenticate(pin=bytearray(b"1234"))
-            await _take(happening, 3)
+            await _take(happening, 2)
             daemon.forget_bus()
             bus.kill()
             with pytest.raises(ConnectionLost):
