@@ -1,0 +1,94 @@
+"""A whole cardd as a process on a private bus, with the simulator's reader inside it or a private pcscd beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cardd.client import Card, CarddClient
+from cardsim.stage import CarddProcess, PrivateBus
+from tests.support.core import PATIENCE, pki_store
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs, and how to act on it."""
+
+    folder: Path
+    bus: PrivateBus
+    cardd: CarddProcess
+
+    @property
+    def control(self) -> Path:
+        """The simulator's control socket."""
+        return self.folder / "control"
+
+    def cardsim(self, *arguments: str) -> str:
+        """Run `cardsim` against this reader; it must succeed."""
+        command = [str(BIN / "cardsim"), *arguments, "--control", str(self.control)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def insert(self, profile: str = "physician") -> None:
+        """Put a card in."""
+        self.cardsim("insert", "--profile", profile)
+
+    def remove(self) -> None:
+        """Take it out."""
+        self.cardsim("remove")
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[CarddClient]:
+        """A client on this bus."""
+        async with await CarddClient.connect(self.bus.address) as client:
+            yield client
+
+
+@contextmanager
+def running_cardd(*, sections: dict[str, str] | None = None, policy: str | None = None) -> Iterator[Running]:
+    """A cardd without pcscd, its reader empty."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cardd-test-")))
+        folder.chmod(0o755)
+        bus = stack.enter_context(PrivateBus() if policy is None else PrivateBus(policy=policy))
+        readers = (
+            'backend = "cardsim"\n'
+            f'options = {{ control = "{folder}/control", home = "{pki_store().directory}", inserted = "no" }}'
+        )
+        cardd = CarddProcess(
+            folder, bus.address, authorities=authorities(folder), sections={"readers": readers, **(sections or {})}
+        )
+        yield Running(folder, bus, stack.enter_context(cardd))
+
+
+def authorities(folder: Path) -> Path:
+    """The fictional authorities, as `cardsim pki export` writes them."""
+    target = folder / "authorities"
+    target.mkdir(exist_ok=True)
+    for source in (pki_store().root_certificate(), pki_store().intermediate_certificate()):
+        (target / f"{source.stem}.cer").write_bytes(source.read_bytes())
+    return target
+
+
+async def identified(client: CarddClient) -> Card:
+    """The card that is in, once cardd knows it."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            for card in await client.cards():
+                if card.state not in ("present", ""):
+                    return card
+            await asyncio.sleep(0.02)
+
+
+async def emptied(client: CarddClient) -> None:
+    """Wait until no card is in."""
+    async with asyncio.timeout(PATIENCE):
+        while await client.cards():
+            await asyncio.sleep(0.02)
