@@ -78,6 +78,7 @@ class CardServices:
         memory: what is remembered of cards.
         hold: how a card is kept from other programs.
         look_again: asks the watch thread for a fresh look; called on the loop.
+        departed: ends an insertion whose mark is set, before the watch thread's own word arrives; called on the loop.
     """
 
     workers: Workers
@@ -85,6 +86,7 @@ class CardServices:
     memory: Memory
     hold: HoldMode
     look_again: Callable[[], None]
+    departed: Callable[[Insertion], None]
 
 
 class PresentCard:
@@ -259,9 +261,7 @@ class PresentCard:
         return await self._on_worker(self._seat.identify, _IDENTIFIER, Priority.AUTHENTICATION)
 
     async def _on_worker(self, function: Callable[[Context, Checkpoint], T], caller: str, priority: Priority) -> T:
-        require_present(self.insertion)
-        if self._closed:
-            raise CardRemoved("closed")
+        self._require_present()
         worker = self._worker = self._worker or self._new_worker()
         self._at_work += 1
         try:
@@ -274,6 +274,7 @@ class PresentCard:
             # PC/SC does not tell when a card is held, unless it was known to be, and a swap may leave no trace in it.
             if not self._closed:
                 self._services.look_again()
+            self._end_if_marked()
             raise
         finally:
             self._at_work -= 1
@@ -296,8 +297,19 @@ class PresentCard:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _require_identified(self) -> None:
+    def _end_if_marked(self) -> None:
+        """Whoever waits for a session must hear of its end before the work that waits for the card fails."""
+        if self.insertion.mark.is_set and not self._closed:
+            self._services.departed(self.insertion)
+
+    def _require_present(self) -> None:
+        self._end_if_marked()
         require_present(self.insertion)
+        if self._closed:
+            raise CardRemoved("closed")
+
+    def _require_identified(self) -> None:
+        self._require_present()
         if self.state is not CardState.IDENTIFIED:
             raise NotReady(self.state)
 

@@ -93,7 +93,9 @@ class Roster:
     ) -> None:
         self._listener = listener
         self._workers = Workers(stack, queue)
-        self._services = CardServices(self._workers, drivers, memory, hold, self._ask_for_a_look)
+        self._services = CardServices(
+            self._workers, drivers, memory, hold, look_again=self._ask_for_a_look, departed=self._card_departed
+        )
         self._devices = devices
         self._look_again: Callable[[], None] | None = None
         self._end_of_listening: Callable[[], None] | None = None
@@ -184,7 +186,7 @@ class Roster:
     def _card_departed(self, insertion: Insertion) -> None:
         card = self._cards.pop(insertion, None)
         if card is None:
-            return
+            return  # an operation on the card was the first witness
         reader = self._readers.get(insertion.reader)
         if reader is not None and reader.card is card:
             reader.card = None

@@ -220,7 +220,8 @@ class Workers:
     def abandoned(self) -> int:
         """Number of workers that were told to stop a while ago and have not ended."""
         latest = self._clock() - ABANDONED_AFTER
-        return sum(1 for worker in self._on_their_way_out() if (worker.stopped_at or latest) <= latest)
+        stopped = (worker.stopped_at for worker in self._on_their_way_out())
+        return sum(1 for at in stopped if at is not None and at <= latest)
 
     def start(self, finish: Callable[[], None], name: str) -> CardWorker:
         """A new worker, its thread running.

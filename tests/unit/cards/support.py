@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from cardsim.card import CardProtocol
 from cardd_drivers.apdu import SW, Command, Secrecy
 from cardd_drivers.contract import (
     Capabilities,
@@ -26,6 +25,7 @@ from cardd_drivers.contract import (
     SignatureAlgorithm,
     UnexpectedResponse,
 )
+from cardsim.card import CardProtocol
 
 ATR = bytes.fromhex("3B021450")
 PIN = b"1234"
