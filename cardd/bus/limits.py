@@ -13,7 +13,7 @@ class Limits:
 
     Args:
         message_bytes: longest message that is read or sent, header included. Content goes by descriptor.
-        calls_per_connection: calls that one connection may have under way.
+        calls_per_connection: calls that one connection may have under way (the system bus itself allows 128).
         bytes_per_connection: size of the messages of those calls.
         descriptors_per_connection: descriptors that came with those calls.
         calls: calls of all connections together.
@@ -24,7 +24,7 @@ class Limits:
     """
 
     message_bytes: int = 256 * 1024
-    calls_per_connection: int = 1024
+    calls_per_connection: int = 512
     bytes_per_connection: int = 8 * MIB
     descriptors_per_connection: int = 64
     calls: int = 4096

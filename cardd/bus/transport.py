@@ -164,7 +164,8 @@ class Transport:
             flags: of the message.
 
         Returns:
-            The answer's values; the caller closes each `OwnedFd` among them.
+            The answer's values; the caller closes each `OwnedFd` among them. Nothing, at once, with
+            NO_REPLY_EXPECTED.
 
         Raises:
             RemoteError: the other side answered with an error.
@@ -185,6 +186,10 @@ class Transport:
             signature=method.takes,
         )
         message = build(header, values, self.limits.message_bytes)
+        if flags & Flag.NO_REPLY_EXPECTED:
+            if not self.send(message):
+                raise BusLost(self.lost_reason)
+            return []
         answer: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
         self._pending[serial] = _Pending(destination, answer)
         try:
