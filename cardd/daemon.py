@@ -28,7 +28,7 @@ from cardd.config import DEFAULT_PATH, Config, ConfigError, load
 from cardd.errors import ConfigurationInvalid
 from cardd.pki.store import TrustStore
 from cardd.readers.events import ReaderEvent
-from cardd.readers.stack import StackUnavailable, load_stack
+from cardd.readers.stack import PcscStack, StackUnavailable, load_stack
 from cardd.readers.watch import Watch
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
@@ -48,16 +48,23 @@ class Daemon:
         path: of the configuration file, read again on Reload.
         config: what it says now.
         bus_address: D-Bus address, None for the system bus.
+        stack: where readers come from, instead of what the configuration names.
     """
 
-    def __init__(self, path: Path, config: Config, bus_address: str | None) -> None:
+    def __init__(self, path: Path, config: Config, bus_address: str | None, stack: PcscStack | None = None) -> None:
         self._path = path
         self._config = config
         self._bus_address = bus_address
+        self._stack = stack
         self._trust = _load_trust(config)
         self._environment = Environment(trust=lambda: self._trust, clock=_now)
         self._sessions = Sessions(self._environment)
         self._service: Service | None = None
+
+    @property
+    def sessions(self) -> Sessions:
+        """Cards in readers and open sessions."""
+        return self._sessions
 
     async def run(self) -> int:
         """Serve until told to stop, or until the bus is lost; gives the exit status.
@@ -67,7 +74,7 @@ class Daemon:
             StackUnavailable: the readers' backend cannot be loaded.
         """
         config = self._config
-        stack = load_stack(config.readers.backend, config.readers.options)
+        stack = self._stack or load_stack(config.readers.backend, config.readers.options)
         drivers = Drivers.discover()
         transport = await connect(self._bus_address)
         tree = ObjectTree(transport, names.ROOT)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo
 
 BLOCK_TYPE_OVERHEAD = 11
 """00 BT, at least 8 bytes of padding, 00 (RFC 8017, 7.2.1 and 9.2)."""
@@ -22,13 +24,17 @@ class RsaKey:
     """
 
     def __init__(self, private_key: RSAPrivateKey) -> None:
+        self._key = private_key
         self._numbers = private_key.private_numbers()
         self._modulus = self._numbers.public_numbers.n
         self.size = private_key.key_size // 8
         """Bytes of the modulus."""
 
     def _private_operation(self, block: bytes) -> bytes:
-        """m^d mod n by the Chinese remainder theorem (RFC 8017, 5.1.2)."""
+        """m^d mod n by the Chinese remainder theorem (RFC 8017, 5.1.2).
+
+        Not the library's decryption: it hides wrong padding behind a random plaintext, where a card says 6A80 or so.
+        """
         key, value = self._numbers, int.from_bytes(block, "big")
         m1 = pow(value, key.dmp1, key.p)
         m2 = pow(value, key.dmq1, key.q)
@@ -43,8 +49,7 @@ class RsaKey:
         """
         if len(data) > self.size - BLOCK_TYPE_OVERHEAD:
             raise ValueError(f"{len(data)} bytes do not fit a block of {self.size}")
-        padding = b"\xff" * (self.size - len(data) - 3)
-        return self._private_operation(b"\x00\x01" + padding + b"\x00" + data)
+        return self._key.sign(data, PKCS1v15(), NoDigestInfo())
 
     def decipher_pkcs1(self, cryptogram: bytes) -> bytes:
         """Decipher and strip block type 2: RSAES-PKCS1-v1_5.
