@@ -192,7 +192,7 @@ def test_the_longest_line_is_read(path: Path) -> None:
         assert connection.answer()["ok"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(st.binary(max_size=60).filter(lambda line: b"\n" not in line))
 def test_any_line_gets_one_answer(path: Path, line: bytes) -> None:
     with Line(path) as connection:

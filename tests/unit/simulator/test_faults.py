@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsim.faults import (
@@ -77,6 +77,7 @@ def test_unfit_texts_are_refused_for_what_is_wrong(text: str, said: str) -> None
         Fault.parse(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30) | st.from_regex(r"[a-z-]{1,8}@[0-9]{1,7}\+?(:.{0,8})?"))
 def test_any_text_is_a_fault_or_refused(text: str) -> None:
     try:
