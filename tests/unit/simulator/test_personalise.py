@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from cardsim import PkiStore, SimulatedCard, personalise, profiles
+from cardsim.behaviour import Behaviour, PastEnd
 from cardsim.card import CardProtocol
 from cardsim.profiles import CertificateVariant
 from tests.unit.simulator.host import SELECT_APPLICATION, VERIFY_PIN, VERIFY_WRONG_PIN, Host
@@ -130,3 +131,17 @@ def test_malformed_certificate_is_on_the_card(store: PkiStore) -> None:
     profile = profiles.load("malformed-certificate")
     host = Host(personalise(profile, store))
     assert read(host, "3F000001A002") == store.card(profile).authentication.certificate
+
+
+def test_behaviour_reaches_the_card(store: PkiStore) -> None:
+    """A switch of the profile is the card's."""
+    profile = profiles.load("physician")
+    changed = dataclasses.replace(profile, behaviour=Behaviour(past_end=PastEnd.CORRECT_LENGTH))
+    assert Host(personalise(profile, store)).send("00B09C00C0")[-4:] == "6282"
+    assert Host(personalise(changed, store)).send("00B09C00C0") == "6C0C"
+
+
+def test_random_numbers_are_the_callers_to_choose(store: PkiStore) -> None:
+    """GET CHALLENGE gives what the generator gives."""
+    host = Host(personalise(profiles.load("physician"), store, random_bytes=lambda count: b"\x5a" * count))
+    assert host.send("0084000008") == "5A" * 8 + "9000"

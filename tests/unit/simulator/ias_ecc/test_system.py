@@ -6,6 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cardsim.ias_ecc.files import ElementaryFile, FileRules
+from cardsim.ias_ecc.pins import Pin
+from cardsim.ias_ecc.sdo import SdoClass, SdoName
 from cardsim.ias_ecc.system import IasEccCard
 from cardsim.layouts import cps3
 from tests.unit.simulator.conftest import MakeHost
@@ -125,3 +128,33 @@ def test_two_cards_share_nothing(make_host: MakeHost) -> None:
     assert second.send("0020000100") == "63C3"
     assert isinstance(first.card, IasEccCard)
     assert first.card.atr == cps3.ATR
+
+
+def test_rules_of_objects_are_enforced_as_they_are_shown(make_host: MakeHost) -> None:
+    """A PIN whose rule says so is neither verified nor shown, at no try's cost."""
+    host = make_host()
+    assert isinstance(host.card, IasEccCard)
+    pin = host.card.master_file.objects[SdoName(SdoClass.PIN, 1)]
+    assert isinstance(pin, Pin)
+    pin.rule = bytes.fromhex("F300FF13FFFF")
+    assert host.send(VERIFY_PIN) == "6982"
+    assert host.send("00CB3FFF0A4D087006BF810102A080") == "6982"
+    assert host.send("00200001") == "63C3"
+
+
+@pytest.mark.parametrize(
+    ("condition", "before", "after"),
+    [("00", "9000", "9000"), ("11", "6982", "9000"), ("51", "6982", "9000"), ("D1", "6982", "6982"),
+     ("41", "6982", "6982"), ("21", "6982", "6982"), ("13", "6982", "6982"), ("12", "6982", "6982"), ("FF", "6982", "6982")],
+)  # fmt: skip
+def test_conditions(make_host: MakeHost, condition: str, before: str, after: str) -> None:
+    """User authentication alone, or with secure messaging as one of two or of both; the PUK's; an SE that is not."""
+    host = make_host()
+    assert isinstance(host.card, IasEccCard)
+    file = host.card.master_file.by_path([0x0001, 0xD120])
+    assert isinstance(file, ElementaryFile)
+    file.rules = FileRules(bytes.fromhex("7B45FFFFFF45" + condition))
+    host.send("00A4090C063F000001D120")
+    assert host.send("00B0000001")[-4:] == before
+    host.send(VERIFY_PIN)
+    assert host.send("00B0000001")[-4:] == after
