@@ -144,9 +144,18 @@ def test_rules_of_objects_are_enforced_as_they_are_shown(make_host: MakeHost) ->
 
 @pytest.mark.parametrize(
     ("condition", "before", "after"),
-    [("00", "9000", "9000"), ("11", "6982", "9000"), ("51", "6982", "9000"), ("D1", "6982", "6982"),
-     ("41", "6982", "6982"), ("21", "6982", "6982"), ("13", "6982", "6982"), ("12", "6982", "6982"), ("FF", "6982", "6982")],
-)  # fmt: skip
+    [
+        ("00", "9000", "9000"),
+        ("11", "6982", "9000"),
+        ("51", "6982", "9000"),
+        ("D1", "6982", "6982"),
+        ("41", "6982", "6982"),
+        ("21", "6982", "6982"),
+        ("13", "6982", "6982"),
+        ("12", "6982", "6982"),
+        ("FF", "6982", "6982"),
+    ],
+)
 def test_conditions(make_host: MakeHost, condition: str, before: str, after: str) -> None:
     """User authentication alone, or with secure messaging as one of two or of both; the PUK's; an SE that is not."""
     host = make_host()
