@@ -4,7 +4,7 @@ import os
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardd.bus.descriptors import OwnedFd
@@ -33,6 +33,7 @@ def null() -> OwnedFd:
     return OwnedFd(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2000), min_size=1, max_size=6), st.data())
 def test_any_pieces_give_the_same_messages(lengths: list[int], data: st.DataObject) -> None:
     """Longer messages than allowed among them: only their bodies are missing."""
@@ -72,6 +73,8 @@ def test_a_header_beyond_the_limit_is_thrown_away(caplog: pytest.LogCaptureFixtu
     descriptor = null()
     huge = struct.pack("<BBBBIII", ord("l"), 1, 0, 1, 0, 1, 4096) + bytes(4096)
     framer.feed(huge[:50], [descriptor])
+    assert framer.next() is None
+    assert not framer._buffer
     framer.feed(huge[50:] + message("after"))
     assert [one.values("s") for one in drain(framer)] == [["after"]]
     assert descriptor.closed

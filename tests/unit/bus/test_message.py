@@ -9,7 +9,7 @@ from dbus_next._private.marshaller import Marshaller
 from dbus_next.constants import MessageType
 from dbus_next.message import Message
 from dbus_next.signature import Variant
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardd.bus.message import Flag, Header, Kind, encode_message, parse_header, parse_preamble
@@ -104,6 +104,7 @@ def test_a_length_beyond_the_protocol() -> None:
         parse_preamble(struct.pack("<BBBBIII", ord("l"), 1, 0, 1, 0xFFFFFFF0, 1, 0))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_any_header_is_read_or_refused(fields: bytes) -> None:
     data = struct.pack("<BBBBIII", ord("l"), 1, 0, 1, 0, 1, len(fields)) + fields + bytes(-len(fields) % 8)

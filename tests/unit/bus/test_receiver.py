@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from cardd.bus.descriptors import OwnedFd
 from cardd.bus.framing import Incoming
 from cardd.bus.message import Header, Kind, encode_message
-from cardd.bus.receiver import MESSAGES_PER_TURN, Receiver
+from cardd.bus.receiver import MESSAGES_PER_TURN, RECEIVE_BYTES, Receiver
 
 
 def message(serial: int, fds: int = 0) -> bytes:
@@ -23,10 +24,18 @@ class Reading:
     def __init__(self) -> None:
         self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self.ours.setblocking(False)
+        self.theirs.setblocking(False)
         self.found: asyncio.Queue[Incoming] = asyncio.Queue()
         self.lost: list[str] = []
         self.receiver = Receiver(self.ours, 1024, self.found.put_nowait, self._on_lost)
         self.ended = asyncio.Event()
+        self.received = asyncio.Event()
+        self._feed = self.receiver._framer.feed
+        self.receiver._framer.feed = self._note  # type: ignore[method-assign]  # to know when something was read
+
+    def _note(self, data: bytes, descriptors: list[OwnedFd] | None = None) -> None:
+        self._feed(data, descriptors)
+        self.received.set()
 
     def _on_lost(self, reason: str) -> None:
         self.lost.append(reason)
@@ -63,6 +72,20 @@ async def test_a_flood_leaves_the_loop_its_turn(reading: Reading) -> None:
         assert (await reading.found.get()).header.serial == number
 
 
+async def test_a_flood_that_goes_on_leaves_it_too(reading: Reading) -> None:
+    total = 3000  # more than one receive takes
+    data = b"".join(message(number) for number in range(1, total + 1))
+    assert len(data) > 2 * RECEIVE_BYTES
+    sending = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(reading.theirs, data))
+    steps, before = [], 0
+    while reading.found.qsize() < total:
+        await asyncio.sleep(0)
+        steps.append(reading.found.qsize() - before)
+        before = reading.found.qsize()
+    await sending
+    assert max(steps) < 2 * MESSAGES_PER_TURN  # the last of one receive and the first of the next
+
+
 async def test_closing_in_the_middle_of_a_flood(reading: Reading) -> None:
     reading.theirs.sendall(b"".join(message(number) for number in range(1, 5 * MESSAGES_PER_TURN)))
     await reading.found.get()
@@ -88,7 +111,8 @@ async def test_what_is_no_message_ends_it(reading: Reading) -> None:
 async def test_a_process_without_descriptors_left_loses_only_those(reading: Reading) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with open("/dev/null", "rb") as file:
-        socket.send_fds(reading.theirs, [message(1, fds=1)], [file.fileno()])
+        first = message(1, fds=1)
+        socket.send_fds(reading.theirs, [first[:20]], [file.fileno()])
         highest = max(int(name) for name in os.listdir("/proc/self/fd"))
         fillers = []
         resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
@@ -98,12 +122,13 @@ async def test_a_process_without_descriptors_left_loses_only_those(reading: Read
                     fillers.append(os.dup(file.fileno()))
                 except OSError:
                     break
-            lost = await reading.found.get()
+            await reading.received.wait()
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             for filler in fillers:
                 os.close(filler)
-        socket.send_fds(reading.theirs, [message(2, fds=1)], [file.fileno()])
+        socket.send_fds(reading.theirs, [first[20:] + message(2, fds=1)], [file.fileno()])
+    lost = await reading.found.get()
     assert not lost.complete
     kept = await reading.found.get()
     assert kept.complete

@@ -1,7 +1,7 @@
 """Names, paths and signatures."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardd.bus import syntax
@@ -54,6 +54,7 @@ def test_broken_signatures(signature: str) -> None:
         parse_signature(signature)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ybnqiuxtdsogavh(){}", max_size=40))
 def test_a_signature_is_parsed_or_refused(signature: str) -> None:
     try:

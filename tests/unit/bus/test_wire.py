@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dbus_next.signature import SignatureTree
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardd.bus.descriptors import OwnedFd
@@ -163,6 +163,7 @@ def test_nesting_is_bounded() -> None:
         decode("v", data)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["s", "ay", "a{sv}", "v", "ssaya{sv}", "ah", "aa{sv}", "(sv)g", "aav"]), st.binary(max_size=200))
 def test_any_bytes_are_values_or_refused(signature: str, data: bytes) -> None:
     try:
