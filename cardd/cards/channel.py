@@ -108,6 +108,8 @@ class CardChannel:
         finally:
             octets[:] = bytes(len(octets))
         require_present(self._insertion)
+        if not raw:  # some reader drivers say so when the card let its time pass, or went
+            raise CardMute(f"{command.header.hex()}: no answer")
         try:
             response = Response.parse(raw)
         except ValueError as error:

@@ -22,6 +22,7 @@ from cardd_drivers.contract import (
     Capabilities,
     Card,
     CardError,
+    CardMute,
     CardRemoved,
     CardReset,
     ErrorReference,
@@ -38,7 +39,9 @@ __all__ = ["CardChanged", "CardServices", "CardState", "NoDriver", "NotReady", "
 
 T = TypeVar("T")
 _ATTEMPTS_MOST = 3
-"""Identifications of one insertion, where another program resets the card or PC/SC contradicts itself."""
+"""Identifications of one insertion, where it fails for a reason that may pass."""
+_MAY_PASS = (CardReset, CardMute, ReaderFailure)
+"""Another program's reset, and contacts that bounce while the card goes in."""
 _IDENTIFIER = "cardd"
 
 logger = logging.getLogger(__name__)
@@ -256,7 +259,7 @@ class PresentCard:
 
     async def _identified(self) -> Known:
         for _ in range(_ATTEMPTS_MOST - 1):
-            with suppress(CardReset):  # another program's doing; its next one may be far off
+            with suppress(*_MAY_PASS):
                 return await self._on_worker(self._seat.identify, _IDENTIFIER, Priority.AUTHENTICATION)
         return await self._on_worker(self._seat.identify, _IDENTIFIER, Priority.AUTHENTICATION)
 

@@ -112,8 +112,8 @@ class Seat:
             with connection.transaction():
                 card = self._card_on(connection)
                 known = self._learn(self._named(card), card)
-        except BaseException:
-            connection.close(Disposition.LEAVE)
+        except BaseException as error:
+            connection.close(Disposition.RESET if isinstance(error, CardMute) else Disposition.LEAVE)
             raise
         if stays:
             self._held = _Held(connection, card)

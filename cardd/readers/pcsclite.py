@@ -44,10 +44,9 @@ class AnyName:
 
     def SCardConnect(self, context: int, reader: str, share: int, protocols: int) -> Any:  # noqa: N802
         """As pyscard's."""
-        try:
+        if reader.isascii():
             return self._module.SCardConnect(context, reader, share, protocols)
-        except UnicodeError:
-            return _connect(context, _raw(reader), share, protocols)
+        return _connect(context, _raw(reader), share, protocols)
 
 
 def _raw(name: str) -> bytes:

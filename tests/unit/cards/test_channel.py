@@ -87,7 +87,13 @@ def test_an_answer_comes_back_and_is_counted() -> None:
     assert traffic == Traffic(commands=1, sent=5, received=4)
 
 
-@pytest.mark.parametrize("raw", [[], [0x90], [0] * 259])
+def test_an_answer_of_no_bytes_is_none() -> None:
+    channel, _ = channel_to(Scard([0, []]))
+    with pytest.raises(CardMute, match="00b09c00"):
+        channel.transmit(READ)
+
+
+@pytest.mark.parametrize("raw", [[0x90], [0] * 259])
 def test_an_answer_of_an_impossible_length_is_malformed(raw: list[int]) -> None:
     channel, _ = channel_to(Scard([0, raw]))
     with pytest.raises(MalformedCardData, match="00b09c00"):

@@ -152,6 +152,23 @@ async def test_a_mute_card(make: Callable[..., Scene]) -> None:
     mute.close()
 
 
+@pytest.mark.parametrize(("times", "state"), [(2, CardState.IDENTIFIED), (3, CardState.FAILED)])
+async def test_a_silence_that_passes_does_not_keep_a_card_from_being_identified(
+    make: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, times: int, state: CardState
+) -> None:
+    scene = make()
+    transmit = scene.pcsc.SCardTransmit
+    silences = iter([[0, []], [0x80100016, []], [0, []]][:times])
+    resets = scene.card.resets
+    monkeypatch.setattr(
+        scene.pcsc, "SCardTransmit", lambda *given: next(silences, None) or transmit(*given), raising=False
+    )
+    await scene.present.identify()
+    assert scene.changes == [state]
+    assert isinstance(scene.present.problem, CardMute) is (state is CardState.FAILED)
+    assert scene.card.resets == resets + times
+
+
 async def test_a_card_that_answers_nonsense(make: Callable[..., Scene]) -> None:
     scene = make()
     scene.reader.faults.arm(Fault.parse("sw@1:6F00"))

@@ -13,7 +13,7 @@ from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.memory import VolatileMemory
 from cardd.cards.present import CardState, PresentCard
-from cardd.cards.roster import PresentReader, Roster
+from cardd.cards.roster import Roster
 from cardd.readers.events import ReaderEvent
 from cardd.readers.insertion import Departure
 from cardd.readers.stack import Disposition, PcscStack, Share
@@ -21,9 +21,9 @@ from cardd.readers.udev import ReaderFacts, UsbReader
 from cardd.readers.watch import Watch
 from cardd_drivers.contract import CardRemoved
 from cardsim.transports.inprocess import InProcessPcsc
+from tests.unit.cards.listening import PATIENCE, Listener
 from tests.unit.cards.support import SmallCard, SmallDriver, sign, verify
 
-PATIENCE = 20.0
 NAME = "Fictional Reader One 00 00"
 
 
@@ -46,49 +46,6 @@ class Devices:
 
     def end(self) -> None:
         self.changed = None
-
-
-class Listener:
-    """Keeps what it is told and lets a test wait."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, str]] = []
-        self.at_departure: Callable[[PresentCard], None] | None = None
-        self._more = asyncio.Event()
-
-    def _tell(self, what: str, detail: str) -> None:
-        self.told.append((what, detail))
-        self._more.set()
-
-    def reader_added(self, reader: PresentReader) -> None:
-        self._tell("reader_added", reader.name)
-
-    def reader_changed(self, reader: PresentReader) -> None:
-        self._tell("reader_changed", str(reader.facts.usb_ids))
-
-    def reader_removed(self, reader: PresentReader) -> None:
-        assert reader.card is None
-        self._tell("reader_removed", reader.name)
-
-    def card_inserted(self, card: PresentCard) -> None:
-        assert card.state is CardState.PRESENT
-        self._tell("card_inserted", str(card.insertion.reader))
-
-    def card_changed(self, card: PresentCard) -> None:
-        self._tell("card_changed", card.state.value)
-
-    def card_departed(self, card: PresentCard) -> None:
-        assert card.insertion.mark.is_set
-        if self.at_departure is not None:
-            self.at_departure(card)
-        self._tell("card_departed", str(card.insertion.mark.reason))
-
-    async def until(self, *wanted: tuple[str, str], count: int = 1) -> None:
-        """Wait until each of these was told `count` times."""
-        async with asyncio.timeout(PATIENCE):
-            while any(self.told.count(one) < count for one in wanted):
-                self._more.clear()
-                await self._more.wait()
 
 
 class Scene:

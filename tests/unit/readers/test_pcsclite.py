@@ -11,7 +11,7 @@ from cardd.readers.pcsclite import AnyName
 
 
 class Pyscard:
-    """As pyscard: ASCII names to wait on, UTF-8 names to list and to connect to."""
+    """As pyscard: ASCII names to wait on and to connect to, UTF-8 names to list."""
 
     def __init__(self, names: list[bytes]) -> None:
         self._names = names
@@ -23,7 +23,7 @@ class Pyscard:
         return 0, [(name.encode("ascii").decode(), state, []) for name, state in states]
 
     def SCardConnect(self, context: int, reader: str, share: int, protocols: int) -> Any:  # noqa: N802
-        return 0, len(reader.encode()), 1
+        return 0, len(reader.encode("ascii")), 1
 
     def SCardCancel(self, context: int) -> int:  # noqa: N802
         return context
@@ -60,8 +60,11 @@ def test_plain_names_go_through_pyscard(raw_calls: list[tuple[Any, ...]]) -> Non
 def test_a_name_beyond_ascii_is_waited_on_through_the_library(raw_calls: list[tuple[Any, ...]]) -> None:
     scard = AnyName(Pyscard(["Lecteur é".encode()]))
     assert scard.SCardGetStatusChange(1, 0, [("Lecteur é", 16), ("A", 0)])[1] == [("Lecteur é", 16, []), ("A", 0, [])]
-    assert raw_calls == [(1, 0, [("Lecteur é".encode(), "Lecteur é", 16), (b"A", "A", 0)])]
-    assert scard.SCardConnect(1, "Lecteur é", 2, 3) == (0, len("Lecteur é".encode()), 1)
+    assert scard.SCardConnect(1, "Lecteur é", 2, 3) == (0, 5, 1)
+    assert raw_calls == [
+        (1, 0, [("Lecteur é".encode(), "Lecteur é", 16), (b"A", "A", 0)]),
+        (1, "Lecteur é".encode(), 2, 3),
+    ]
 
 
 def test_a_name_that_is_no_utf8_goes_to_the_library_as_it_came(raw_calls: list[tuple[Any, ...]]) -> None:
