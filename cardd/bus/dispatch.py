@@ -155,7 +155,7 @@ class Dispatcher:
         known = self._standard.at(path)
         if header.interface in interfaces or header.interface in known:
             raise StandardError(StandardName.UNKNOWN_METHOD, "the interface has no such method")
-        if not interfaces:
+        if not interfaces and path != self._tree.root:
             reason = self._missing(path)
             if reason is not None:
                 raise reason

@@ -65,12 +65,13 @@ class StandardInterfaces:
     def at(self, path: str) -> Mapping[str, Declaration]:
         """The standard interfaces that a path has, by name; where there is no object, Peer alone."""
         present = [_PEER]
-        interfaces = self._tree.interfaces(path)
-        if interfaces or self._tree.children(path):
+        is_root = path == self._tree.root
+        is_object = is_root or bool(self._tree.interfaces(path))
+        if is_object or self._tree.children(path):
             present.append(_INTROSPECTABLE)
-        if interfaces:
+        if is_object:
             present.append(_PROPERTIES)
-        if interfaces and path == self._tree.root:
+        if is_root:
             present.append(_OBJECT_MANAGER)
         return {declaration.name: declaration for declaration in present}
 

@@ -87,7 +87,7 @@ async def test_calls_start_in_the_order_in_which_they_came(served: Served) -> No
     ("path", "method", "name"),
     [
         (f"{ROOT}/two", ECHO, f"{DBUS}.UnknownObject"),
-        (ROOT, ECHO, f"{DBUS}.UnknownObject"),
+        (ROOT, ECHO, f"{DBUS}.UnknownInterface"),
         (PATH, RemoteMethod("org.example.Other", "Echo", "ay"), f"{DBUS}.UnknownInterface"),
         (PATH, RemoteMethod(NAME, "Other", "ay"), f"{DBUS}.UnknownMethod"),
         (PATH, RemoteMethod(PROPERTIES, "Other", "ay"), f"{DBUS}.UnknownMethod"),

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from cardd.bus.failures import BadReply, RemoteError
+from cardd.bus.framing import Incoming
 from cardd.bus.interface import OwnedFd
 from cardd.bus.limits import Limits
+from cardd.bus.message import Header, Kind
+from cardd.bus.outgoing import Outgoing
 from cardd.bus.transport import RemoteMethod, Transport
 from cardd.bus.wire import encode_body
 from tests.support.bus import PrivateBus
-from tests.support.gadget import ECHO, NAME, PATH, ROOT, SERVICE, WAIT, Served, null, open_descriptors, send_raw
+from tests.support.gadget import ECHO, NAME, PATH, ROOT, SERVICE, WAIT, Gadget, Served, null, open_descriptors, send_raw
 
 
 async def fails(client: Transport, path: str, method: RemoteMethod, *values: object) -> str:
@@ -163,3 +166,44 @@ async def test_descriptors_under_way_are_bounded(bus: PrivateBus) -> None:
         served.gadget.release.set()
         await asyncio.gather(*waiting)
         await served.call(client, RemoteMethod(NAME, "KeepDescriptor", "h"), null())
+
+
+async def asked(client: Transport) -> tuple[asyncio.Future[list[Any]], asyncio.Future[Incoming], Header]:
+    """A call that nobody answers, what waits for its answer, and the header that an answer would have."""
+    method = RemoteMethod(NAME, "Wait", "", "h")
+    calling = asyncio.ensure_future(client.call(client.unique_name, PATH, method))
+    client.on_call = Incoming.close
+    await asyncio.sleep(0)
+    ((serial, pending),) = client._pending.items()
+    header = Header(Kind.METHOD_RETURN, 1, 1, reply_serial=serial, sender=client.unique_name, signature="h", unix_fds=2)
+    return calling, pending.answer, header
+
+
+async def test_an_answer_with_more_descriptors_than_it_names(served: Served) -> None:
+    calling, answer, header = await asked(await served.client())
+    named, other = null(), null()
+    answer.set_result(Incoming(header, ord("l"), bytes(4), 100, descriptors=[named, other]))
+    assert await calling == [named]
+    assert other.closed
+    named.close()
+
+
+async def test_an_answer_that_comes_while_it_is_given_up(served: Served) -> None:
+    calling, answer, header = await asked(await served.client())
+    descriptors = [null(), null()]
+    answer.set_result(Incoming(header, ord("l"), bytes(4), 100, descriptors=descriptors))
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert all(one.closed for one in descriptors)
+
+
+async def test_what_waits_when_the_connection_ends(bus: PrivateBus, served: Served) -> None:
+    bus.stop()
+    while not served.transport._writer.waiting_bytes:
+        served.tree.emit(PATH, Gadget.ticked, bytes(100_000))
+    descriptor = null()
+    served.transport.send(Outgoing(b"reply", [descriptor]))
+    assert not descriptor.closed
+    served.transport.close()
+    assert descriptor.closed

@@ -70,7 +70,6 @@ async def gdbus(bus: PrivateBus, method: str, *arguments: str) -> tuple[int, str
 @pytest.mark.skipif(not gi_is_there(), reason="python3-gi is not installed")
 async def test_gdbus_sees_objects_come_change_and_go(bus: PrivateBus, served: Served) -> None:
     """dbus-next announces objects from the wrong path, so that GDBus misses them."""
-    served.tree.add(ROOT, [Gadget.__new__(Gadget)])
     async with watching(bus.address) as heard:
         assert await heard() == ["ready", {PATH: {NAME: {"Level": 1}}}]
         served.tree.add(f"{ROOT}/two", [Gadget()])

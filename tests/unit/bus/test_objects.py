@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cardd.bus import standard as standard_module
 from cardd.bus.failures import StandardError, StandardName
 from cardd.bus.interface import Interface, Signal, Variant, dbus_property
 from cardd.bus.objects import ObjectTree
@@ -283,14 +285,25 @@ async def test_what_properties_refuse(
 
 
 async def test_where_the_standard_interfaces_are(tree: ObjectTree) -> None:
-    tree.add(ROOT, [Room()])
-    tree.add(f"{ROOT}/lamp", [Lamp()])
     standard = StandardInterfaces(tree)
 
     def short(path: str) -> list[str]:
         return [name.rsplit(".", 1)[1] for name in standard.at(path)]
 
+    assert short(ROOT) == ["Peer", "Introspectable", "Properties", "ObjectManager"]
+    assert short("/org") == ["Peer"]
+    tree.add(f"{ROOT}/lamp", [Lamp()])
     assert short("/nowhere") == ["Peer"]
     assert short("/org") == ["Peer", "Introspectable"]
     assert short(f"{ROOT}/lamp") == ["Peer", "Introspectable", "Properties"]
+    tree.add(ROOT, [Room()])
     assert short(ROOT) == ["Peer", "Introspectable", "Properties", "ObjectManager"]
+
+
+async def test_a_host_without_identity(tree: ObjectTree, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files = (tmp_path / "none", tmp_path / "some")
+    monkeypatch.setattr(standard_module, "MACHINE_ID_FILES", files)
+    with pytest.raises(StandardError):
+        answer(tree, ROOT, "GetMachineId")
+    files[1].write_text("0123\n")
+    assert answer(tree, ROOT, "GetMachineId") == ["0123"]
