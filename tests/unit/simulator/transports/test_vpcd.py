@@ -18,6 +18,7 @@ from tests.support.cards import ATR_T0, EchoCard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import RawIOBase
 
 OFF, ON, RESET, ATR = b"\x00", b"\x01", b"\x02", b"\x04"
 COMMAND = b"\x00\xa4\x00\x00"
@@ -57,13 +58,22 @@ class Driver:
     def receive(self) -> bytes | None:
         """Return the card's next message, None when it has closed."""
         assert self.connection is not None
-        try:
-            header = self.connection.recv(2, socket.MSG_WAITALL)
-        except ConnectionResetError:  # it closed before it had read our last message
-            return None
-        if len(header) < 2:
-            return None
-        return self.connection.recv(int.from_bytes(header, "big"), socket.MSG_WAITALL)
+        with self.connection.makefile("rb", buffering=0) as incoming:
+            header = self._read(incoming, 2)
+            return self._read(incoming, int.from_bytes(header, "big")) if header else None
+
+    @staticmethod
+    def _read(incoming: RawIOBase, length: int) -> bytes:
+        received = b""
+        while len(received) < length:
+            try:
+                part = incoming.read(length - len(received))
+            except ConnectionResetError:  # it closed before it had read our last message
+                return b""
+            if not part:
+                return b""
+            received += part
+        return received
 
     def ask(self, message: bytes) -> bytes | None:
         """Send a message that has an answer, and return it."""
