@@ -100,7 +100,8 @@ class Connection:
         try:
             transport = await connect_transport(address)
         except BusUnavailable as error:
-            raise BusUnreachable(address=address or system_bus_address(), reason=str(error)) from error
+            reason = str(error).removeprefix("no message bus could be reached: ")
+            raise BusUnreachable(address=address or system_bus_address(), reason=reason) from error
         connection = cls(transport)
         try:
             await connection._listen()

@@ -36,7 +36,7 @@ class BusUnreachable(ClientError):
     """Fields: address, reason."""
 
     short_name = "BusUnreachable"
-    sentence = N_("The message bus at {address} cannot be reached ({reason}); run `cardctl doctor`.")
+    sentence = N_("The message bus cannot be reached ({reason}); run `cardctl doctor`.")
 
 
 class DaemonNotRunning(ClientError):

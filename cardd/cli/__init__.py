@@ -1,0 +1,1 @@
+"""cardctl: cardd's command line."""

@@ -1,0 +1,119 @@
+"""The commands and their global options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from cardd.cli.commands import doctor, keys, login, pin, status, trust, version, watch
+from cardd.cli.exit_codes import MEANINGS
+from cardd.cli.i18n import LANGUAGES, _
+from cardd.cli.settings import Settings
+from cardd.errors import N_
+
+# Words of typer that our catalogue translates (it asks gettext for them).
+_TYPER_WORDS = (
+    N_("Arguments"),
+    N_("Commands"),
+    N_("Options"),
+    N_("required"),
+    N_("default: {default}"),
+    N_("env var: {var}"),
+    N_("Show this message and exit."),
+)
+
+_SUMMARY = N_("Use and look after the health professional's card on this computer.")
+_PIN_SUMMARY = N_("Change or unblock the PIN.")
+_TRUST_SUMMARY = N_("The authorities whose cards are believed.")
+_GLOBAL = N_("Global options (--bus, --json, --lang) may stand anywhere.")
+_EXIT_CODES = N_("Exit codes:")
+
+_HELP = {
+    "status": N_("Show readers, cards and sessions."),
+    "watch": N_("Tell what happens, until Ctrl-C."),
+    "login": N_("Verify the PIN and open a session. It lasts as long as the card is in the reader."),
+    "logout": N_("End the session. The card wants its PIN again."),
+    "sign": N_("Sign a file with the card. Gives the raw signature; on a terminal, in base64."),
+    "decrypt": N_("Decrypt one RSA block with the card. A file of plaintext is for its owner alone (mode 0600)."),
+    "change": N_("Change the PIN. By --pin-fd: a line with the present PIN, then one with the new PIN."),
+    "unblock": N_(
+        "Unblock the PIN with the unblocking code (PUK). By --pin-fd: a line with the code, then one with the new PIN."
+    ),
+    "add": N_("Install certificates of authorities. Run it as root; cardd then reads them, if it runs."),
+    "list": N_("List the authorities that cardd believes here."),
+    "doctor": N_("Look for what is wrong, and say what to do."),
+    "version": N_("Show the versions of cardctl and of cardd. It starts nothing."),
+}
+
+
+def build() -> typer.Typer:
+    """Put the commands together, in the language that is spoken."""
+    app = _group(_(_SUMMARY), epilog=f"{_(_GLOBAL)}\n\n\b\n{_exit_codes()}")
+    app.callback()(_root)
+    _add(app, "status", status.status)
+    _add(app, "watch", watch.watch)
+    _add(app, "login", login.login)
+    _add(app, "logout", login.logout)
+    _add(app, "sign", keys.sign)
+    _add(app, "decrypt", keys.decrypt)
+    pins = _group(_(_PIN_SUMMARY))
+    _add(pins, "change", pin.change)
+    _add(pins, "unblock", pin.unblock)
+    app.add_typer(pins, name="pin")
+    authorities = _group(_(_TRUST_SUMMARY))
+    _add(authorities, "add", trust.add)
+    _add(authorities, "list", trust.list_trusted)
+    app.add_typer(authorities, name="trust")
+    _add(app, "doctor", doctor.doctor)
+    _add(app, "version", version.version)
+    return app
+
+
+def translate(command: Any) -> None:
+    """Translate the help of parameters, which typer read from the annotations before a language was chosen.
+
+    Args:
+        command: of typer (its class is private), with its parameters and the commands below it.
+    """
+    for parameter in (*command.params, command.get_help_option(typer.Context(command))):
+        if parameter.help:
+            parameter.help = _(parameter.help)
+    for below in getattr(command, "commands", {}).values():
+        translate(below)
+
+
+def _root(
+    context: typer.Context,
+    bus: Annotated[
+        str | None,
+        typer.Option("--bus", metavar="ADDRESS", envvar="CARDD_BUS", help=N_("Another message bus than the system's.")),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help=N_("JSON for programs; `watch`: one document a line."))
+    ] = False,
+    language: Annotated[str | None, typer.Option("--lang", metavar="|".join(LANGUAGES), help=N_("Language."))] = None,
+) -> None:
+    del language  # chosen before the commands were built
+    context.obj = Settings(bus=bus, as_json=as_json)
+
+
+def _group(summary: str, epilog: str | None = None) -> typer.Typer:
+    return typer.Typer(
+        help=summary,
+        epilog=epilog,
+        rich_markup_mode=None,  # plain help: no import of rich, and scripts can read it
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+
+def _add(group: typer.Typer, name: str, function: Callable[..., None]) -> None:
+    group.command(name, help=_(_HELP[name]))(function)
+
+
+def _exit_codes() -> str:
+    lines = [f"  {code:>3}  {_(meaning)}" for code, meaning in MEANINGS.items()]
+    return "\n".join([_(_EXIT_CODES), *lines])

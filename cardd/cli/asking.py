@@ -1,0 +1,123 @@
+"""Asking the user for codes: what is said, and the last try never spent unawares."""
+
+from __future__ import annotations
+
+from cardd.cli import wording
+from cardd.cli.failures import LastTry
+from cardd.cli.i18n import _, ngettext
+from cardd.cli.terminal import Terminal
+from cardd.client import Agent, Card, Lengths, PinPurpose, PinRequest, Session
+from cardd.client.secret import wipe
+from cardd.errors import NotAuthorizedDismissed, PinBlocked, PinFormat, PinIncorrect
+
+
+def refuse_last_try(tries_left: int | None, *, allowed: bool) -> None:
+    """Let nothing spend the last try unless told so.
+
+    Args:
+        tries_left: None when not known.
+        allowed: the user said so.
+
+    Raises:
+        PinBlocked: no try is left.
+        LastTry: one is left, and it may not be spent.
+    """
+    if tries_left == 0:
+        raise PinBlocked
+    if tries_left == 1 and not allowed:
+        raise LastTry
+
+
+async def authenticate_on(terminal: Terminal, card: Card, *, last_try: bool) -> Session:
+    """Ask for the PIN until it is right, given up or blocked.
+
+    Args:
+        terminal: to ask on.
+        card: whose PIN.
+        last_try: the user agreed beforehand to spend the last one.
+
+    Raises:
+        NotAuthorizedDismissed: the user gave up.
+        CarddError: as `Card.authenticate`, but for wrong and malformed PINs, which are asked for again.
+    """
+    tries_left = card.pin_tries_left
+    while True:
+        await agree_to_last_try(terminal, tries_left, agreed=last_try)
+        pin = await terminal.ask_secret(_prompt(_("PIN"), card.capabilities.pin))
+        try:
+            return await card.authenticate(pin=pin)
+        except PinIncorrect as error:
+            left = error.fields.get("tries_left")
+            tries_left = left if isinstance(left, int) else None
+            terminal.tell(wording.sentence_of(error))
+        except PinFormat as error:
+            terminal.tell(wording.sentence_of(error))
+
+
+async def agree_to_last_try(terminal: Terminal, tries_left: int | None, *, agreed: bool = False) -> None:
+    """Say when one try is left, and have the user agree.
+
+    Raises:
+        PinBlocked: no try is left.
+        NotAuthorizedDismissed: the user does not agree.
+    """
+    if tries_left == 0:
+        raise PinBlocked
+    if tries_left == 1 and not agreed:
+        terminal.tell(_("This is the LAST try: another wrong PIN blocks the card."))
+        if not await terminal.confirm(_("Go on? [y/N]")):
+            raise NotAuthorizedDismissed
+
+
+class TerminalAgent(Agent):
+    """Answers the daemon's questions on a terminal.
+
+    Args:
+        terminal: to ask on.
+        last_try: the user agreed beforehand to spend the last one.
+    """
+
+    def __init__(self, terminal: Terminal, *, last_try: bool) -> None:
+        self._terminal = terminal
+        self._last_try = last_try
+
+    async def request_pin(self, request: PinRequest) -> bytearray | None:
+        """Ask; a new PIN is asked for twice."""
+        lengths = Lengths(request.minimum, request.maximum) if request.maximum else None
+        try:
+            if request.purpose in (PinPurpose.CHANGE_NEW, PinPurpose.UNBLOCK_NEW):
+                return await self._new_pin(lengths)
+            if request.purpose == PinPurpose.UNBLOCK_PUK:
+                return await self._terminal.ask_secret(_prompt(_("Unblocking code (PUK)"), lengths))
+            await agree_to_last_try(self._terminal, request.tries_left, agreed=self._last_try)
+            label = _("Present PIN") if request.purpose == PinPurpose.CHANGE_CURRENT else _("PIN")
+            return await self._terminal.ask_secret(_prompt(label, lengths))
+        except NotAuthorizedDismissed:
+            return None
+
+    async def _new_pin(self, lengths: Lengths | None) -> bytearray:
+        while True:
+            first = await self._terminal.ask_secret(_prompt(_("New PIN"), lengths))
+            second = await self._terminal.ask_secret(_prompt(_("New PIN again"), None))
+            same = first == second
+            wipe(second)
+            if same and _fits(first, lengths):
+                return first
+            wipe(first)
+            self._terminal.tell(_("This cannot be a PIN of this card.") if same else _("They differ; once more."))
+
+
+def _fits(pin: bytearray, lengths: Lengths | None) -> bool:
+    return lengths is None or (lengths.minimum <= len(pin) <= lengths.maximum and pin.isdigit())
+
+
+def _prompt(label: str, lengths: Lengths | None) -> str:
+    if lengths is None:
+        return _("{label}:").format(label=label)
+    if lengths.minimum == lengths.maximum:
+        return ngettext("{label} ({count} digit):", "{label} ({count} digits):", lengths.maximum).format(
+            label=label, count=lengths.maximum
+        )
+    return _("{label} ({minimum} to {maximum} digits):").format(
+        label=label, minimum=lengths.minimum, maximum=lengths.maximum
+    )

@@ -1,0 +1,1 @@
+"""What `cardctl doctor` looks at: each check is a function that returns findings."""

@@ -1,0 +1,160 @@
+"""Checks that need no daemon: pcscd, rights, the policy of the bus, the clock."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cardd
+from cardd.cli.checks.model import GROUP, Finding, Host, State
+from cardd.cli.i18n import _
+
+_POLICY_PLACES = ("usr/share/dbus-1/system.d", "etc/dbus-1/system.d", "usr/local/share/dbus-1/system.d")
+_POLICY = "org.cardd1.conf"
+
+_TRACES = (
+    "var/lib/systemd/timesync/clock",
+    "var/lib/systemd/random-seed",
+    "var/lib/dpkg/status",
+    "var/log/journal",
+    "var/log/wtmp",
+    "var/lib/cardd",
+)
+"""Files and folders that a computer in use writes often: their times tell what the clock said lately."""
+
+_SLACK = timedelta(days=1)
+_LONG_UNUSED = timedelta(days=400)
+
+
+def check_pcscd(host: Host) -> Finding:
+    """Whether pcscd listens."""
+    name = "pcscd"
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(str(host.pcscd_socket))
+    except PermissionError:
+        return Finding(
+            name,
+            State.PROBLEM,
+            _("The smart card service pcscd lets nobody in ({socket}).").format(socket=host.pcscd_socket),
+            _("Look at the rights of that file and of its folder."),
+        )
+    except OSError:
+        if not any((host.root / place).exists() for place in ("usr/sbin/pcscd", "usr/local/sbin/pcscd")):
+            return Finding(
+                name,
+                State.PROBLEM,
+                _("The smart card service pcscd is not installed."),
+                _("Install it: `sudo apt install pcscd`."),
+            )
+        return Finding(
+            name,
+            State.PROBLEM,
+            _("The smart card service pcscd is off."),
+            _("Switch it on: `sudo systemctl enable --now pcscd.socket`."),
+        )
+    return Finding(name, State.OK, _("The smart card service pcscd answers."))
+
+
+def check_rights(host: Host) -> Finding:
+    """Whether this user may talk to cardd over the system bus."""
+    name = "rights"
+    if host.uid == 0:
+        return Finding(name, State.OK, _("root may use cardd (polkit is not asked by this version)."))
+    if host.members is None:
+        return Finding(
+            name,
+            State.PROBLEM,
+            _("There is no group {group}.").format(group=GROUP),
+            _("Make it: `sudo addgroup --system {group}`, then `sudo adduser {user} {group}`.").format(
+                group=GROUP, user=host.user
+            ),
+        )
+    if GROUP in host.groups_in_effect:
+        return Finding(
+            name,
+            State.OK,
+            _("{user} is in the group {group} (polkit is not asked by this version).").format(
+                user=host.user, group=GROUP
+            ),
+        )
+    if host.user in host.members:
+        return Finding(
+            name,
+            State.PROBLEM,
+            _("{user} is in the group {group}, but was not yet at this login.").format(user=host.user, group=GROUP),
+            _("Log out and in again."),
+        )
+    return Finding(
+        name,
+        State.PROBLEM,
+        _("{user} is not in the group {group}.").format(user=host.user, group=GROUP),
+        _("Have an administrator run `sudo adduser {user} {group}`, then log in again.").format(
+            user=host.user, group=GROUP
+        ),
+    )
+
+
+def check_policy(host: Host) -> Finding:
+    """Whether the policy of the system bus for cardd is installed."""
+    name = "bus-policy"
+    if any((host.root / place / _POLICY).exists() for place in _POLICY_PLACES):
+        return Finding(name, State.OK, _("The policy of the message bus is installed."))
+    return Finding(
+        name,
+        State.PROBLEM,
+        _("The policy of the message bus for cardd ({file}) is missing.").format(file=_POLICY),
+        _("Install cardd again, then run `sudo systemctl reload dbus`."),
+    )
+
+
+def check_clock(host: Host, valid_from: Iterable[datetime], valid_until: Iterable[datetime]) -> Finding:
+    """Whether the clock can be right.
+
+    Args:
+        host: its clock and its files.
+        valid_from: when the accepted authorities became valid.
+        valid_until: when they end.
+    """
+    name = "clock"
+    remedy = _("Set it: `sudo timedatectl set-ntp true`, or `sudo timedatectl set-time …`.")
+    shown = f"{host.now:%Y-%m-%d %H:%M} UTC"
+    installed, traces = _time_of(Path(cardd.__file__)), [_time_of(host.root / trace) for trace in _TRACES]
+    earliest = max((moment for moment in (installed, *traces, *valid_from) if moment is not None), default=None)
+    if earliest is not None and host.now < earliest - _SLACK:
+        return Finding(
+            name,
+            State.PROBLEM,
+            _("The clock is slow: it says {now}, but something here is from {then}.").format(
+                now=shown, then=f"{earliest:%Y-%m-%d}"
+            ),
+            remedy,
+        )
+    last = max(valid_until, default=None)
+    if last is not None and host.now > last:
+        return Finding(
+            name,
+            State.PROBLEM,
+            _("The clock says {now}, when every authority has expired.").format(now=shown),
+            remedy,
+        )
+    newest = max((moment for moment in traces if moment is not None), default=None)
+    if newest is not None and host.now > newest + _LONG_UNUSED:
+        return Finding(
+            name,
+            State.WARNING,
+            _("The clock says {now}, but the newest trace on this disk is from {then}.").format(
+                now=shown, then=f"{newest:%Y-%m-%d}"
+            ),
+            remedy,
+        )
+    return Finding(name, State.OK, _("The clock says {now}, which can be right.").format(now=shown))
+
+
+def _time_of(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except (OSError, OverflowError, ValueError):
+        return None  # not there, or with no time that means anything

@@ -1,0 +1,71 @@
+"""`cardctl doctor`: what is wrong, and how to put it right."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import typer
+
+from cardd.cli.checks.authorities import check_authorities
+from cardd.cli.checks.daemon import check_daemon
+from cardd.cli.checks.host import check_clock, check_pcscd, check_policy, check_rights
+from cardd.cli.checks.model import Finding, State, this_host
+from cardd.cli.exit_codes import ExitCode
+from cardd.cli.i18n import _, ngettext
+from cardd.cli.options import ConfigOption
+from cardd.cli.output import Output
+from cardd.cli.settings import settings_of
+
+
+def doctor(context: typer.Context, config: ConfigOption = None) -> None:
+    """Look for what is wrong, and say how to put it right."""
+    settings = settings_of(context)
+    findings = examine(settings.bus, config)
+    problems = sum(one.state is State.PROBLEM for one in findings)
+    warnings = sum(one.state is State.WARNING for one in findings)
+    output = settings.output
+    output.document({"checks": findings, "problems": problems, "warnings": warnings})
+    _show(output, findings)
+    if problems:
+        said = ngettext("{count} problem found.", "{count} problems found.", problems)
+        output.line(said.format(count=problems), style="bold red")
+        raise typer.Exit(ExitCode.FAILURE)
+    if warnings:
+        said = ngettext("No problem, {count} warning.", "No problem, {count} warnings.", warnings)
+        output.line(said.format(count=warnings), style="bold yellow")
+    else:
+        output.line(_("Everything is in order."), style="bold green")
+
+
+def examine(bus: str | None, config: Path | None) -> list[Finding]:
+    """Run every check.
+
+    Args:
+        bus: address of the bus, None for the system bus: what concerns that one alone is left out otherwise.
+        config: path of the configuration, None for the usual one.
+    """
+    host = this_host()
+    authorities = check_authorities(config, host.now)
+    findings = list(authorities.findings)
+    findings.append(check_clock(host, authorities.valid_from, authorities.valid_until))
+    if authorities.uses_pcscd:
+        findings.append(check_pcscd(host))
+    if bus is None:
+        findings += [check_rights(host), check_policy(host)]
+    return findings + asyncio.run(check_daemon(bus))
+
+
+def _show(output: Output, findings: list[Finding]) -> None:
+    marks = {
+        State.OK: (_("ok"), "green"),
+        State.WARNING: (_("warning"), "yellow"),
+        State.PROBLEM: (_("PROBLEM"), "red"),
+        State.SKIPPED: (_("skipped"), "dim"),
+    }
+    width = max(len(mark) for mark, _style in marks.values())
+    for one in findings:
+        mark, style = marks[one.state]
+        output.marked(mark.ljust(width), style, one.finding)
+        if one.remedy:
+            output.marked(" " * width, "", f"→ {one.remedy}")

@@ -1,0 +1,103 @@
+"""Exit codes of cardctl: a contract with scripts, listed in `cardctl --help` and docs/cardctl.md."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from cardd import errors
+from cardd.cli import failures
+from cardd.client import errors as client_errors
+from cardd.errors import N_, CarddError
+
+
+class ExitCode(IntEnum):
+    """What cardctl ends with."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    NOT_AUTHORIZED = 3
+    NOTHING_THERE = 4
+    PIN_WRONG = 5
+    PIN_BLOCKED = 6
+    UNREACHABLE = 7
+    CARD_FAILED = 8
+    NOT_TRUSTED = 9
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitCode.OK: N_("done"),
+    ExitCode.FAILURE: N_("failed otherwise, or `doctor` found a problem"),
+    ExitCode.USAGE: N_("the command line, a file or a value cannot be used"),
+    ExitCode.NOT_AUTHORIZED: N_("not allowed, or the question was closed"),
+    ExitCode.NOTHING_THERE: N_("no reader, card or session is there"),
+    ExitCode.PIN_WRONG: N_("the PIN or the unblocking code is wrong"),
+    ExitCode.PIN_BLOCKED: N_("the PIN or the unblocking code is blocked"),
+    ExitCode.UNREACHABLE: N_("the message bus or cardd cannot be reached"),
+    ExitCode.CARD_FAILED: N_("the card or the reader failed, was taken out, or is held by another program"),
+    ExitCode.NOT_TRUSTED: N_("the card is unknown, or its certificate is not trusted"),
+    ExitCode.INTERRUPTED: N_("interrupted (Ctrl-C)"),
+}
+
+_BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
+    (
+        ExitCode.USAGE,
+        (
+            errors.InvalidArgument,
+            errors.UnknownOption,
+            errors.UnknownKey,
+            errors.AlgorithmNotSupported,
+            errors.DigestLength,
+            errors.ConfigurationInvalid,
+            failures.ConfigurationUnusable,
+            failures.FileUnusable,
+            failures.SeveralCards,
+            failures.NoTerminal,
+        ),
+    ),
+    (
+        ExitCode.NOT_AUTHORIZED,
+        (
+            errors.NotAuthorized,
+            errors.NotAuthorizedCanObtain,
+            errors.NotAuthorizedDismissed,
+            client_errors.AccessDenied,
+        ),
+    ),
+    (ExitCode.NOTHING_THERE, (failures.NoReader, failures.NoCard, failures.NoSession, errors.SessionEnded)),
+    (
+        ExitCode.PIN_WRONG,
+        (errors.PinIncorrect, errors.PinFormat, errors.PukIncorrect, errors.PukFormat, failures.LastTry),
+    ),
+    (ExitCode.PIN_BLOCKED, (errors.PinBlocked, errors.PukBlocked)),
+    (
+        ExitCode.UNREACHABLE,
+        (
+            client_errors.BusUnreachable,
+            client_errors.DaemonNotRunning,
+            client_errors.DaemonStartFailed,
+            client_errors.ConnectionLost,
+            client_errors.NoReply,
+        ),
+    ),
+    (
+        ExitCode.CARD_FAILED,
+        (
+            errors.CardRemoved,
+            errors.CardInUse,
+            errors.CardChanged,
+            errors.CardMute,
+            errors.CardFault,
+            errors.CardNotReady,
+            errors.ReaderFault,
+            errors.Busy,
+        ),
+    ),
+    (ExitCode.NOT_TRUSTED, (errors.NotTrusted, errors.UnknownCard, errors.ProofFailed)),
+)
+
+
+def code_of(error: CarddError) -> ExitCode:
+    """Return the exit code that stands for a failure."""
+    return next((code for code, classes in _BY_CLASS if isinstance(error, classes)), ExitCode.FAILURE)

@@ -1,0 +1,78 @@
+"""What only the command line can fail with, beside the failures of the daemon and of the client."""
+
+from __future__ import annotations
+
+from cardd.client.errors import ClientError
+from cardd.errors import N_
+
+
+class NoReader(ClientError):
+    """No reader is plugged in."""
+
+    short_name = "NoReader"
+    sentence = N_("No card reader is plugged in; plug one in, and run `cardctl doctor` if it is not seen.")
+
+
+class NoCard(ClientError):
+    """No card is in a reader."""
+
+    short_name = "NoCard"
+    sentence = N_("No card is in the reader; insert one, its chip first.")
+
+
+class SeveralCards(ClientError):
+    """Fields: choices (object paths)."""
+
+    short_name = "SeveralCards"
+    sentence = N_("Several cards are inserted; choose one with --card: {choices}.")
+
+
+class NoSession(ClientError):
+    """No session is open that the command could use."""
+
+    short_name = "NoSession"
+    sentence = N_("No session is open; open one with `cardctl login`.")
+
+
+class LastTry(ClientError):
+    """One try is left, and nobody said that it may be spent."""
+
+    short_name = "LastTry"
+    sentence = N_(
+        "One try is left: another wrong PIN blocks the card. Nothing was sent; add --last-try if you are sure of it."
+    )
+
+
+class NoTerminal(ClientError):
+    """There is no terminal to ask on."""
+
+    short_name = "NoTerminal"
+    sentence = N_("There is no terminal to ask on; give the code by --pin-fd.")
+
+
+class FileUnusable(ClientError):
+    """Fields: file, reason."""
+
+    short_name = "FileUnusable"
+    sentence = N_("The file {file} cannot be used: {reason}.")
+
+
+class ConfigurationUnusable(ClientError):
+    """Fields: problem (with file and line)."""
+
+    short_name = "ConfigurationUnusable"
+    sentence = N_("cardd's configuration cannot be used: {problem}.")
+
+
+class TrustRefused(ClientError):
+    """Fields: count. Some certificates were refused; each was named before."""
+
+    short_name = "TrustRefused"
+    sentence = N_("Certificates refused: {count}. Nothing was added for them.")
+
+
+class Unforeseen(ClientError):
+    """Fields: kind."""
+
+    short_name = "Unforeseen"
+    sentence = N_("Something unforeseen went wrong ({kind}); set CARDCTL_DEBUG=1 to see where, and report it.")

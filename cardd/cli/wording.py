@@ -1,0 +1,139 @@
+"""Words of the protocol in the user's language: a word that is not known is shown as it is."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
+
+from cardd.cli.i18n import _
+from cardd.client.errors import RemoteError
+from cardd.client.values import CardState, EndReason, Holder, Trust, TrustState
+from cardd.errors import N_, CarddError, Field
+
+_END_REASONS: Mapping[str, str] = {
+    EndReason.CARD_REMOVED: N_("the card was taken out"),
+    EndReason.READER_REMOVED: N_("the reader was unplugged"),
+    EndReason.CARD_RESET: N_("another program reset the card"),
+    EndReason.PCSCD_LOST: N_("the smart card service pcscd stopped"),
+    EndReason.ENDED_BY_USER: N_("it was ended on request"),
+    EndReason.DAEMON_STOPPED: N_("cardd was stopped"),
+    EndReason.BUS_LOST: N_("the message bus was lost"),
+}
+
+_CARD_STATES: Mapping[str, str] = {
+    CardState.PRESENT: N_("being read"),
+    CardState.IDENTIFIED: N_("ready"),
+    CardState.IN_USE: N_("held by another program"),
+    CardState.UNKNOWN: N_("unknown to cardd"),
+    CardState.FAILED: N_("unreadable"),
+}
+
+_CARD_KINDS = {
+    "cps3": "CPS3",
+    "cps4": "CPS4",
+    "cps3-contactless": N_("CPS3, contactless"),
+    "other": N_("other"),
+}
+
+_TRUST_REASONS = {
+    "malformed": N_("it is malformed"),
+    "weak-signature": N_("its signature is too weak"),
+    "weak-key": N_("its key is too weak"),
+    "unsupported-key": N_("its kind of key is not supported"),
+    "no-roots": N_("no root certificate is installed"),
+    "unknown-issuer": N_("its issuer is not known here"),
+    "bad-signature": N_("its signature is wrong"),
+    "expired": N_("it has expired"),
+    "not-yet-valid": N_("it is not valid yet; check the clock"),
+    "invalid-path": N_("its chain breaks a rule"),
+    "wrong-key-usage": N_("it is made for another use"),
+    "not judged yet": N_("it is not judged yet"),
+}
+
+_OTHER_WORDS = {
+    "another program": N_("another program"),
+    "a PIN is needed": N_("a PIN is needed"),
+    "the PIN must be asked for, and the call forbids asking": N_(
+        "the PIN must be asked for, and the call forbids asking"
+    ),
+    "another user opened this session": N_("another user opened this session"),
+    "the card wants its PIN first": N_("the card wants its PIN first"),
+}
+
+_FIELD_WORDS: Mapping[str, str] = {**_END_REASONS, **_CARD_STATES, **_TRUST_REASONS, **_OTHER_WORDS}
+
+
+def clean(text: str) -> str:
+    """Take out what could steer a terminal: names of readers and holders come from outside."""
+    return "".join(
+        "�" if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") else character for character in text
+    )
+
+
+def sentence_of(error: CarddError) -> str:
+    """Say a failure in the user's language."""
+    if isinstance(error, RemoteError):
+        return clean(error.message)
+    return _(error.sentence).format_map({name: _field(value) for name, value in error.fields.items()})
+
+
+def end_reason(reason: str) -> str:
+    """Say why a session ended."""
+    return _translated(_END_REASONS, reason)
+
+
+def card_state(state: str) -> str:
+    """Say what state a card is in."""
+    return _translated(_CARD_STATES, state)
+
+
+def card_kind(kind: str) -> str:
+    """Name a kind of card."""
+    return _translated(_CARD_KINDS, kind) if kind else _("unknown card")
+
+
+def trust(found: Trust) -> str:
+    """Say whether a certificate is believed, and what that rests on."""
+    if found.state == TrustState.TRUSTED:
+        notes = [_("simulator, proves nothing about a real person")] if found.simulator else []
+        if found.revocation == "not-asked":
+            notes.append(_("revocation not checked"))
+        return _("trusted") + (f" ({', '.join(notes)})" if notes else "")
+    if found.state == TrustState.UNTRUSTED:
+        return _("not trusted: {reason}").format(reason=_translated(_TRUST_REASONS, found.reason))
+    return _("not judged yet")
+
+
+def holder(found: Holder) -> str:
+    """Name a holder with profession and number."""
+    details = [part for part in (found.profession_label, _number(found)) if part]
+    named = clean(found.display_name)
+    return f"{named} — {clean(', '.join(details))}" if details else named
+
+
+def category(found: Holder) -> str:
+    """Say whether the card is a real one."""
+    return {"test": _("TEST card"), "real": _("real card")}.get(found.category, "")
+
+
+def clock(moment: datetime) -> str:
+    """A moment as local time; with the date where it is another day."""
+    local = moment.astimezone()
+    today = local.date() == datetime.now().astimezone().date()
+    return local.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
+
+
+def _number(found: Holder) -> str:
+    kinds = {"rpps": "RPPS", "adeli": "ADELI", "finess": "FINESS", "siren": "SIREN", "siret": "SIRET"}
+    if found.identifier is None:
+        return ""
+    return f"{kinds.get(found.national_id_kind or '', '')} {found.identifier}".strip()
+
+
+def _translated(words: Mapping[str, str], word: str) -> str:
+    return _(words[word]) if word in words else clean(word)
+
+
+def _field(value: Field) -> str:
+    return _translated(_FIELD_WORDS, str(value))
