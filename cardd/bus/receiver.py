@@ -1,4 +1,4 @@
-"""Reads the connection: bytes and descriptors in, messages out, a few a turn."""
+"""Reads the connection: bytes and descriptors in, messages out, one a turn."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from cardd.bus.syntax import Malformed
 
 RECEIVE_BYTES: Final = 64 * 1024
 RECEIVE_DESCRIPTORS: Final = 253  # SCM_MAX_FD of Linux: more never come at once
-MESSAGES_PER_TURN: Final = 16
-"""Handled before the loop gets its turn again, so that a flood of calls holds up nothing."""
+MESSAGES_PER_TURN: Final = 1
+"""Handled before the loop gets its turn again, so that a flood of calls holds up nothing; and so that a process with
+many connections hears the first message of each (a session's end) before the second of any."""
 
 _FD_BYTES = array.array("i").itemsize
 

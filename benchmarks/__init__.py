@@ -1,0 +1,1 @@
+"""What cardd costs, measured beside a reference in the same run."""
