@@ -120,7 +120,7 @@ class Host:
 
     def _entered(self, command: Sequence[str], uid: int) -> list[str]:
         identity = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--init-groups", "--"] if uid else []
-        return ["nsenter", f"--target={self._leader}", "--mount", "--pid", "--", *identity, *command]
+        return ["nsenter", f"--target={self._leader}", "--mount", "--pid", "--root", "--wd", "--", *identity, *command]
 
     def _popen(self, command: Sequence[str]) -> subprocess.Popen[str]:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
