@@ -21,6 +21,7 @@ VIOLATIONS = {
     "readers-belong-to-cards": ("cardd/access/__init__.py", "import cardd.readers"),
     "configuration": ("cardd/sessions/__init__.py", "import cardd.config"),
     "client": ("cardd/client/__init__.py", "import cardd.sessions"),
+    "command-line": ("cardd/cli/__init__.py", "import cardd.bus.names"),
     "dbus": ("cardd/sessions/__init__.py", "import dbus_next"),
     "pcsc": ("cardd/readers/watch.py", "import smartcard.scard"),
     "drivers-are-found": ("cardd/cards/__init__.py", "import cardd_drivers.ias_ecc"),
