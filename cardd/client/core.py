@@ -28,6 +28,7 @@ class Core:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._faces: dict[str, AgentFace] = {}
         self.ends = EndLedger()
         self._agent_numbers = itertools.count(1)
         connection.listen(self._note_end)
@@ -63,11 +64,12 @@ class Core:
             face.cancel()
             return ()
 
+        self._faces[path] = face
         self.connection.served.add(path, AGENT, {"RequestPin": ("oa{sv}", "h"), "Cancel": ("", "")}, serve)
         try:
             await self.manager("RegisterAgent", "oa{sv}", path, {})
         except BaseException:
-            self.connection.served.remove(path)
+            self._withdraw(path)
             raise
         return path
 
@@ -77,11 +79,16 @@ class Core:
         Raises:
             CarddError: as the daemon or the connection says.
         """
-        self.connection.served.remove(path)
+        self._withdraw(path)
         owner = self.connection.owner
         if owner is not None:
             withdraw = RemoteMethod(MANAGER, "UnregisterAgent", "o")
             await self.connection.call(owner, ROOT, withdraw, (path,), PATIENCE)
+
+    def _withdraw(self, path: str) -> None:
+        """An agent that answers no more has nothing left to ask."""
+        self.connection.served.remove(path)
+        self._faces.pop(path).cancel()
 
     @asynccontextmanager
     async def agent(self, agent: Agent | None) -> AsyncIterator[None]:
