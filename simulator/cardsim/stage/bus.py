@@ -56,16 +56,21 @@ class PrivateBus:
         config.write_text(
             _CONFIG.format(type=escape(self._kind), socket=folder / "socket", policy=self._policy, limits=limits)
         )
-        self._process = subprocess.Popen(  # noqa: S603  # our own arguments
-            ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address=1", "--nosyslog"],  # noqa: S607
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = [
+            "dbus-daemon",
+            f"--config-file={config}",
+            "--nofork",
+            "--nopidfile",
+            "--print-address=1",
+            "--nosyslog",
+        ]
+        with (folder / "bus.log").open("w") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603  # ours
         if self._process.stdout is not None:
             self.address = self._process.stdout.readline().strip()
         if not self.address:
             self._process.wait()
-            raise RuntimeError("dbus-daemon did not start; its message is above")
+            raise RuntimeError(f"dbus-daemon did not start: {(folder / 'bus.log').read_text()}")
         return self
 
     def __exit__(
