@@ -108,6 +108,6 @@ async def _read_line(sock: socket.socket) -> str:
         if not data:
             raise ConnectionResetError("the bus closed the connection while authenticating")
         line += data
-        if len(line) > MAX_LINE_BYTES:
+        if len(line) > MAX_LINE_BYTES or b"\r\n" in line[:-2]:
             raise ValueError("the bus does not speak the authentication protocol")
     return line[:-2].decode("ascii")

@@ -8,9 +8,10 @@ import pytest
 
 from cardd.bus.failures import RemoteError
 from cardd.bus.framing import Incoming
+from cardd.bus.interface import Call
 from cardd.bus.limits import Limits
-from cardd.bus.matching import MatchRule
-from cardd.bus.message import Flag
+from cardd.bus.message import Flag, Kind, parse_preamble
+from cardd.bus.outgoing import Outgoing
 from cardd.bus.transport import RemoteMethod, Transport
 from cardd.errors import SessionEnded
 from tests.support.bus import PrivateBus
@@ -24,6 +25,7 @@ from tests.support.gadget import (
     SECRET,
     SERVICE,
     WAIT,
+    Gadget,
     Served,
     null,
     open_descriptors,
@@ -243,18 +245,20 @@ async def test_a_slow_handler_holds_up_nobody(served: Served) -> None:
     assert await waiting == []
 
 
-async def test_changes_are_told_before_the_reply(served: Served) -> None:
+async def test_changes_are_told_before_the_reply(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has the reply finds the new value."""
-    client = await served.client()
-    heard: list[object] = []
+    sent: list[int] = []
+    send = served.transport.send
 
-    async def change(self: object, call: object, data: bytes) -> bytes:
-        served.gadget.number = 9
-        served.tree.changed(PATH, type(served.gadget), "Level")
+    def note(message: Outgoing, *, urgent: bool = False) -> bool:
+        sent.append(parse_preamble(message.data).kind)
+        return send(message, urgent=urgent)
+
+    async def change(self: Gadget, call: Call, data: bytes) -> bytes:
+        monkeypatch.setattr(served.transport, "send", note)
+        served.tree.changed(PATH, Gadget, "Level")
         return data
 
-    rule = MatchRule(SERVICE, PROPERTIES, "PropertiesChanged")
-    await client.subscribe(rule, "sa{sv}as", lambda values: heard.append(values[1]["Level"].value))
-    served.gadget.echo = change.__get__(served.gadget)  # type: ignore[method-assign]  # a handler that changes things
-    await served.call(client, ECHO, b"x")
-    assert heard == [9]
+    monkeypatch.setattr(served.gadget, "echo", change.__get__(served.gadget))
+    await served.call(await served.client(), ECHO, b"x")
+    assert sent == [Kind.SIGNAL, Kind.METHOD_RETURN]

@@ -12,7 +12,7 @@ import pytest
 
 from cardd.bus.failures import BadReply, RemoteError
 from cardd.bus.framing import Incoming
-from cardd.bus.interface import OwnedFd
+from cardd.bus.interface import Call, OwnedFd
 from cardd.bus.limits import Limits
 from cardd.bus.message import Header, Kind
 from cardd.bus.outgoing import Outgoing
@@ -107,6 +107,32 @@ async def test_a_descriptor_that_is_given_back(served: Served) -> None:
     assert os.read(ends[0], 100) == b"through"
     back.close()
     os.close(ends[0])
+    assert await settled(before)
+
+
+async def test_a_descriptor_that_is_given_back_while_the_bus_stands_still(
+    bus: PrivateBus, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is over long before its reply leaves with the descriptor that it came with."""
+    client = await served.client()
+    before = open_descriptors()
+
+    async def stop_and_echo(self: Gadget, call: Call, file: OwnedFd) -> OwnedFd:
+        bus.stop()
+        while not served.transport._writer.waiting_bytes:
+            served.tree.emit(PATH, Gadget.ticked, bytes(100_000))
+        self.called.set()
+        return file
+
+    monkeypatch.setattr(served.gadget, "echo_descriptor", stop_and_echo.__get__(served.gadget))
+    calling = asyncio.ensure_future(served.call(client, RemoteMethod(NAME, "EchoDescriptor", "h", "h"), null()))
+    await served.gadget.called.wait()
+    while served.dispatcher._ledger.calls:
+        await asyncio.sleep(0)
+    bus.resume()
+    (back,) = await calling
+    os.fstat(back.fileno())
+    back.close()
     assert await settled(before)
 
 

@@ -107,19 +107,33 @@ async def test_the_second_address_is_tried(bus: PrivateBus, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "answer", [b"REJECTED EXTERNAL\r\n", b"HELLO\r\n", b"\xff\r\n", b"x" * 20_000, b"OK 1\r\nERROR\r\n"]
+    ("answers", "problem"),
+    [
+        ([b"REJECTED EXTERNAL\r\n"], "REJECTED"),
+        ([b"HELLO\r\n"], "HELLO"),
+        ([b"\xff\r\n"], "decode"),
+        ([b"x" * 20_000], "does not speak the authentication protocol"),
+        ([b"OK 1\r\nAGREE_UNIX_FD\r\n"], "does not speak the authentication protocol"),
+        ([b"OK 1\r\n", b"ERROR no descriptors\r\n"], "ERROR"),
+        ([b"OK 1\r\n", None], "closed the connection"),
+    ],
 )
-async def test_something_that_is_no_bus(tmp_path: Path, answer: bytes) -> None:
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer)
-        await writer.drain()
+async def test_something_that_is_no_bus(tmp_path: Path, answers: list[bytes | None], problem: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            await reader.readline()
+            if answer is None:
+                writer.close()
+                return
+            writer.write(answer)
+        await reader.read()
         writer.close()
 
     before = open_descriptors()
     async with await asyncio.start_unix_server(serve, tmp_path / "socket"):
-        with pytest.raises(BusUnavailable):
+        with pytest.raises(BusUnavailable, match=problem):
             await connect(f"unix:path={tmp_path}/socket")
-    assert open_descriptors() <= before + 1
+    assert open_descriptors() <= before + 1  # the other end may not be closed yet
 
 
 async def test_a_policy_that_refuses_the_name() -> None:
