@@ -87,18 +87,15 @@ async def while_inserted(client: CarddClient, card: Card, asking: Coroutine[Any,
 
 async def _removal(client: CarddClient, card: Card) -> None:
     async with aclosing(client.watch()) as happening:
-        seen = False
         async for event in happening:
             match event:
-                case events.CardInserted(found) if found.path == card.path:
-                    seen = True
+                case events.ServiceStarted():
+                    # From here on nothing is missed; what went before is seen by looking.
+                    if card.path not in [one.path for one in await client.cards()]:
+                        return
                 case events.CardRemoved(found) if found.path == card.path:
                     return
                 case events.ServiceStopped():
-                    return
-                case events.ServiceStarted() | events.ReaderAdded() | events.CardInserted():
-                    continue
-                case _ if not seen:
                     return
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any
 
+from cardd.cli import plain_pages
 from cardd.cli.wording import clean
 
 Row = tuple[str, str]
@@ -75,6 +76,8 @@ def plain(value: Any) -> Any:
 
 
 def _pages() -> ModuleType:
-    from cardd.cli import pages  # noqa: PLC0415  # rich is slow to import, and JSON does without
+    if not sys.stdout.isatty():
+        return plain_pages
+    from cardd.cli import pages  # noqa: PLC0415  # rich is slow to import, and only a terminal needs it
 
     return pages

@@ -1,17 +1,13 @@
-"""Text for people, by rich: colours on a terminal alone, no markup read from what is shown."""
+"""Text for a terminal, by rich; no markup is read from what is shown."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-
-_UNBOUNDED = 10_000
-"""Columns of a file or a pipe: whoever reads it cuts lines as they like."""
 
 
 def line(text: str, style: str) -> None:
@@ -29,7 +25,8 @@ def section(heading: str, rows: Sequence[tuple[str, str]]) -> None:
     console = _console()
     console.print(Text(heading, style="bold"))
     if rows:
-        console.print(Padding(_grid([(Text(label, style="dim"), Text(text)) for label, text in rows]), (0, 0, 0, 2)))
+        grid = _grid([(Text(label, style="dim"), Text(text)) for label, text in rows])
+        console.print(Padding(grid, (0, 0, 0, 2), expand=False))
 
 
 def _grid(rows: Sequence[tuple[Text, Text]]) -> Table:
@@ -42,6 +39,5 @@ def _grid(rows: Sequence[tuple[Text, Text]]) -> Table:
 
 
 def _console() -> Console:
-    # Made anew each time: the standard output may be another one by now.
-    width = None if sys.stdout.isatty() else _UNBOUNDED
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    # Made anew each time: the width may have changed.
+    return Console(highlight=False, markup=False, emoji=False)

@@ -7,7 +7,7 @@ import re
 from cardd.cli.i18n import _
 from cardd.cli.wording import clean
 
-_NO_SUCH_COMMAND = re.compile(r"No such command '(?P<name>.*)'\.", re.DOTALL)
+_NO_SUCH_COMMAND = re.compile(r"No such command '(?P<name>.*?)'\.(?: Did you mean (?P<near>.*)\?)?", re.DOTALL)
 
 
 def usage_sentence(error: Exception) -> str:
@@ -21,16 +21,23 @@ def usage_sentence(error: Exception) -> str:
     hint = _hint(error)
     unknown = _NO_SUCH_COMMAND.fullmatch(message)
     if kind == "NoSuchOption" and option:
-        return _("There is no option {name}.").format(name=clean(option))
+        near = ", ".join(getattr(error, "possibilities", None) or ())
+        return _near(_("There is no option {name}."), _("There is no option {name}; perhaps {near}?"), option, near)
     if kind == "MissingParameter" and hint:
         return _("{name} is missing.").format(name=hint)
     if unknown is not None:
-        return _("There is no command {name}.").format(name=clean(unknown["name"]))
+        near = (unknown["near"] or "").replace("'", "")
+        sentences = _("There is no command {name}."), _("There is no command {name}; perhaps {near}?")
+        return _near(*sentences, unknown["name"], near)
     if message == "Missing command.":
         return _("A command is missing.")
     if kind == "BadParameter" and hint:
         return _("The value of {name} cannot be used: {reason}").format(name=hint, reason=clean(message))
     return _("The command line cannot be used: {reason}").format(reason=clean(message))
+
+
+def _near(plain: str, with_near: str, name: str, near: str) -> str:
+    return (with_near if near else plain).format(name=clean(name), near=clean(near))
 
 
 def _hint(error: Exception) -> str:

@@ -96,10 +96,11 @@ def card_kind(kind: str) -> str:
 def trust(found: Trust) -> str:
     """Say whether a certificate is believed, and what that rests on."""
     if found.state == TrustState.TRUSTED:
-        notes = [_("simulator, proves nothing about a real person")] if found.simulator else []
+        notes = [_("simulator: proves nothing about a real person")] if found.simulator else []
         if found.revocation == "not-asked":
             notes.append(_("revocation not checked"))
-        return _("trusted") + (f" ({', '.join(notes)})" if notes else "")
+        separator = _("; ")
+        return _("trusted") + (f" ({separator.join(notes)})" if notes else "")
     if found.state == TrustState.UNTRUSTED:
         return _("not trusted: {reason}").format(reason=_translated(_TRUST_REASONS, found.reason))
     return _("not judged yet")
@@ -115,6 +116,16 @@ def holder(found: Holder) -> str:
 def category(found: Holder) -> str:
     """Say whether the card is a real one."""
     return {"test": _("TEST card"), "real": _("real card")}.get(found.category, "")
+
+
+def located(place: str, detail: str) -> str:
+    """Say what is wrong with a file, naming it once."""
+    return clean(detail if place in detail else f"{place}: {detail}")
+
+
+def warning(sentence: str) -> str:
+    """Say a warning of the daemon, in the user's language where the catalogue has it."""
+    return clean(_(sentence))
 
 
 def clock(moment: datetime) -> str:

@@ -46,10 +46,11 @@ def check_authorities(path: Path | None, now: datetime) -> Authorities:
         Finding(
             "authorities",
             State.WARNING,
-            f"{problem.source}: {wording.clean(problem.detail)}",
+            wording.located(problem.source, problem.detail),
             _("Remove the file, or see docs/trust.md."),
         )
         for problem in listing.problems
+        if problem.reason != "no-directory"  # told below, as a root that is missing
     ]
     roots = [one for one in listing.authorities if one.role == "root"]
     if roots:

@@ -56,7 +56,7 @@ def check_service(service: Service) -> list[Finding]:
         )
     if not service.drivers:
         found.append(Finding("drivers", State.PROBLEM, _("cardd found no card driver."), _("Install cardd again.")))
-    return found + [Finding("warning", State.WARNING, wording.clean(warning)) for warning in service.warnings]
+    return found + [Finding("warning", State.WARNING, wording.warning(one)) for one in service.warnings]
 
 
 def check_readers(readers: list[Reader]) -> Finding:

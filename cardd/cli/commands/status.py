@@ -63,7 +63,7 @@ def _sections(
         found.append(Section(reader.name, rows))
     if not readers:
         found.append(Section(_("No reader is plugged in.")))
-    found += [Section(_("Warning"), (("•", warning),)) for warning in service.warnings]
+    found += [Section(_("Warning"), (("•", wording.warning(one)),)) for one in service.warnings]
     return found
 
 

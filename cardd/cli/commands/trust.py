@@ -13,7 +13,7 @@ from cardd.cli.i18n import _
 from cardd.cli.options import ConfigOption
 from cardd.cli.output import Section
 from cardd.cli.settings import Settings, settings_of
-from cardd.cli.wording import sentence_of
+from cardd.cli.wording import located, sentence_of
 from cardd.client import CarddClient
 from cardd.client.errors import BusUnreachable
 from cardd.config import DEFAULT_PATH, Config, ConfigError, load
@@ -53,7 +53,7 @@ def add(
         said = _("Added: {name}") if one.added else _("Already there: {name}")
         output.line(said.format(name=name_of(one.authority)))
     for problem in report.problems:
-        output.complain(_("Refused: {file}: {detail}").format(file=problem.source, detail=problem.detail))
+        output.complain(_("Refused: {detail}").format(detail=located(problem.source, problem.detail)))
     if reloaded is not None:
         output.line(_reload_said(reloaded))
     if report.problems:
@@ -88,7 +88,7 @@ def list_trusted(context: typer.Context, config: ConfigOption = None) -> None:
         for one in listing.authorities
     )
     for problem in listing.problems:
-        output.complain(_("Problem: {file}: {detail}").format(file=problem.source, detail=problem.detail))
+        output.complain(_("Problem: {detail}").format(detail=located(problem.source, problem.detail)))
 
 
 def configuration(path: Path | None) -> Config:

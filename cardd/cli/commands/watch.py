@@ -53,9 +53,12 @@ class _Teller:
     async def lines(self, event: Event) -> list[str]:
         match event:
             case events.ServiceStarted(service):
-                return [_("cardd {version} is running").format(version=service.version), *service.warnings]
+                return [
+                    _("cardd {version} is running").format(version=service.version),
+                    *map(wording.warning, service.warnings),
+                ]
             case events.ServiceChanged(service):
-                return [wording.clean(warning) for warning in service.warnings]
+                return [wording.warning(one) for one in service.warnings]
             case events.ServiceStopped():
                 return [_("cardd was stopped")]
             case events.ReaderAdded(reader):
