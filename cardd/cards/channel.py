@@ -37,6 +37,8 @@ _GONE = {
     Code.E_NO_SERVICE: Departure.PCSCD_LOST,
     Code.E_SERVICE_STOPPED: Departure.PCSCD_LOST,
     Code.F_COMM_ERROR: Departure.PCSCD_LOST,
+    # Seen on connections that were good, while pcscd dies.
+    Code.W_SECURITY_VIOLATION: Departure.PCSCD_LOST,
 }
 _MUTE = frozenset(
     {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -285,9 +288,6 @@ def test_a_name_that_is_not_ascii_is_watched_on_the_real_library(pcscd: PrivateP
 
 def test_a_stack_without_a_service_says_so(tmp_path: Path) -> None:
     """In a process of its own: libpcsclite reads the variable once."""
-    import subprocess
-    import sys
-
     script = "from cardd.readers.stack import load_stack; load_stack('pcsc', {}).establish()"
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -297,3 +297,37 @@ def test_a_stack_without_a_service_says_so(tmp_path: Path) -> None:
         check=False,
     )
     assert "SCARD_E_NO_SERVICE" in done.stderr
+
+
+USB_READER = """\
+P: /devices/pci0000:00/0000:00:14.0/usb1/1-2
+N: bus/usb/001/004
+E: DEVTYPE=usb_device
+E: SUBSYSTEM=usb
+E: DEVNAME=/dev/bus/usb/001/004
+E: ID_USB_INTERFACES=:0b0000:
+E: ID_VENDOR_ID=04e6
+E: ID_MODEL_ID=5790
+E: ID_SEAT=seat-kiosk
+A: manufacturer=Fictional
+A: product=Reader One
+A: serial=SER123
+
+"""
+ASK_UDEV = """\
+from cardd.readers.udev import facts_of, open_devices
+print(facts_of("Fictional Reader One [CCID Interface] (SER123) 00 00", open_devices().usb_readers()))
+"""
+
+
+@pytest.mark.skipif(shutil.which("umockdev-run") is None, reason="umockdev is not installed")
+def test_a_usb_readers_facts_come_from_the_real_libudev(tmp_path: Path) -> None:
+    description = tmp_path / "reader.umockdev"
+    description.write_text(USB_READER)
+    done = subprocess.run(
+        ["umockdev-run", "-d", str(description), "--", sys.executable, "-c", ASK_UDEV],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "ReaderFacts(usb_ids='04E6:5790', seat='seat-kiosk')\n", done.stderr

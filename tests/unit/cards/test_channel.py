@@ -143,6 +143,7 @@ def test_nothing_goes_out_once_the_work_is_given_up() -> None:
         (Code.E_INVALID_VALUE, CardRemoved, Departure.READER_REMOVED),
         (Code.F_COMM_ERROR, CardRemoved, Departure.PCSCD_LOST),
         (Code.E_NO_SERVICE, CardRemoved, Departure.PCSCD_LOST),
+        (Code.W_SECURITY_VIOLATION, CardRemoved, Departure.PCSCD_LOST),
         (Code.W_RESET_CARD, CardReset, None),
         (Code.W_UNRESPONSIVE_CARD, CardMute, None),
         (Code.W_UNPOWERED_CARD, CardMute, None),
