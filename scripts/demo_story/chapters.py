@@ -26,6 +26,7 @@ async def tell(stage: Stage, terminal: Terminal) -> None:
     async with await CarddClient.connect(stage.bus) as client:
         pin, card = await _insert(stage, terminal, client)
         await _show_holder(stage, terminal)
+        await _borrow_before(stage, terminal, pin)
         _wrong_pin(stage, terminal, pin)
         session = await _right_pin(stage, terminal, client, pin)
         witness = OpenSsl(stage, await card.get_certificates())
@@ -136,14 +137,25 @@ async def _decrypt(stage: Stage, terminal: Terminal, witness: OpenSsl) -> None:
         terminal.check("the plaintext is what was encrypted", plain.read_bytes() == secret)
 
 
+async def _borrow_before(stage: Stage, terminal: Terminal, pin: str) -> None:
+    if stage.in_process:
+        return  # nobody else can reach the simulator's own reader: it is inside cardd
+    with terminal.step("While no session is open, another program that is told the PIN can use the card"):
+        outcome = await asyncio.to_thread(borrow_with_pkcs11_tool, stage, pin)
+        terminal.check("pkcs11-tool of OpenSC signs with it", outcome.status == 0)
+
+
 async def _borrow(stage: Stage, terminal: Terminal, pin: str) -> None:
     with terminal.step("Another program tries to use the verified card"):
         if stage.in_process:
             terminal.say("nobody else can: the simulator's own reader is inside cardd")
             return
         outcome = await asyncio.to_thread(borrow_with_pkcs11_tool, stage, pin)
-        terminal.say(f"pkcs11-tool: {outcome.errors.strip().splitlines()[-1] if outcome.errors.strip() else ''}")
-        terminal.check("pkcs11-tool of OpenSC could not sign with it", outcome.status != 0)
+        terminal.say(f"pkcs11-tool: {next(iter(outcome.errors.strip().splitlines()), '')}")
+        terminal.check("the same command is refused now", outcome.status != 0)
+        answer = await asyncio.to_thread(stage.run, ["opensc-tool", "--reader", "0", "--send-apdu", "00200001"])
+        terminal.say(f"opensc-tool: {next(iter(answer.errors.strip().splitlines()), '')}")
+        terminal.check("and nobody can send the verified card a command", answer.status != 0)
 
 
 async def _remove(stage: Stage, terminal: Terminal, session: Session) -> None:

@@ -143,13 +143,20 @@ class Stage:
         """Run cardctl on the private bus."""
         return self.run([str(BIN / "cardctl"), "--bus", self.bus, *arguments], stdin=stdin, pass_fds=pass_fds)
 
-    def run(self, command: list[str], *, stdin: bytes = b"", pass_fds: tuple[int, ...] = ()) -> Outcome:
-        """Run a program of this stage."""
+    def run(
+        self,
+        command: list[str],
+        *,
+        stdin: bytes = b"",
+        pass_fds: tuple[int, ...] = (),
+        environment: dict[str, str] | None = None,
+    ) -> Outcome:
+        """Run a program of this stage, with more in its environment."""
         done = subprocess.run(
             command,
             input=stdin,
             capture_output=True,
-            env=self.environment,
+            env={**self.environment, **(environment or {})},
             pass_fds=pass_fds,
             timeout=COMMAND_SECONDS,
             check=False,

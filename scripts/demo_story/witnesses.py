@@ -9,6 +9,9 @@ from scripts.demo_story.stage import Outcome, Stage
 
 OPENSC_MODULES = ("/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so", "/usr/lib/opensc-pkcs11.so")
 
+AUTHENTICATION_KEY = "e828bd080f8025000001ff001002"
+"""The key that OpenSC can use on this card, by its id in the card's directory."""
+
 
 class OpenSsl:
     """openssl, with the card's certificates.
@@ -62,5 +65,16 @@ def borrow_with_pkcs11_tool(stage: Stage, pin: str) -> Outcome:
     module = next((path for path in OPENSC_MODULES if Path(path).exists()), "opensc-pkcs11.so")
     data = stage.folder / "borrowed.bin"
     data.write_bytes(b"borrowed")
-    command = ["pkcs11-tool", "--module", module, "--login", "--pin", pin, "--sign", "--mechanism", "RSA-PKCS"]
-    return stage.run([*command, "--input-file", str(data), "--output-file", str(data.with_suffix(".sig"))])
+    command = [
+        "pkcs11-tool",
+        "--module",
+        module,
+        "--login",
+        "--pin",
+        "env:CARD_PIN",
+        "--sign",
+        "--mechanism",
+        "RSA-PKCS",
+    ]
+    files = ["--id", AUTHENTICATION_KEY, "--input-file", str(data), "--output-file", str(data.with_suffix(".sig"))]
+    return stage.run([*command, *files], environment={"CARD_PIN": pin})
