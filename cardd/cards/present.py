@@ -215,7 +215,9 @@ class PresentCard:
             raise
         except HeldByAnother as error:
             self._settle(CardState.IN_USE, error)
-        except CardError as error:
+        except Exception as error:  # as in `identify`: with HoldMode.INSERTION the driver has named the card again
+            if not isinstance(error, CardError):
+                logger.exception("taking the card again")
             self._settle(CardState.FAILED, error)
 
     async def run(self, operation: Callable[[Card], T], *, caller: str, priority: Priority = Priority.NORMAL) -> T:

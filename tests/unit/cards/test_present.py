@@ -419,6 +419,20 @@ async def test_a_hold_from_the_insertion_on(make: Callable[..., Scene]) -> None:
         await scene.present.run(sign, caller="a")
 
 
+async def test_a_defect_while_the_card_is_taken_again_is_the_cards_problem(
+    make: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = make(HoldMode.INSERTION)
+    await scene.present.identify()
+    await scene.present.run(verify, caller="a")
+    monkeypatch.setattr(SmallDriver, "open", lambda *_: 1 // 0)
+    await scene.present.release()
+    assert scene.present.state is CardState.FAILED
+    assert isinstance(scene.present.problem, ZeroDivisionError)
+    assert not scene.card.verified
+    assert not scene.present.is_held
+
+
 async def test_another_program_may_be_faster_at_the_release(
     make: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
