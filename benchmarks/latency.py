@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.figure import Figure, percentile
 from cardd.cards.seat import Seat
 from cardd.config import parse
-from cardd.daemon import Daemon
+from cardd.daemon import SWITCH_SECONDS, Daemon
 from cardd.readers.stack import PcscStack
 from cardsim.card import CardProtocol, SimulatedCard
 from cardsim.stage import PrivateBus
@@ -233,7 +233,10 @@ def _with_daemon(story: Callable[[_Bench], None]) -> None:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)  # as the daemon's own process does
         asyncio.run(both())
+        sys.setswitchinterval(before)
         if failures:
             raise failures[0]
 

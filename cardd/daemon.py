@@ -35,6 +35,8 @@ from cardd.sessions.registry import Sessions
 
 log = logging.getLogger("cardd")
 
+SWITCH_SECONDS = 0.0005
+"""How long one Python thread may keep another waiting."""
 EXIT_CONFIGURATION = 78
 """EX_CONFIG (sysexits.h): starting again does not help."""
 EXIT_UNAVAILABLE = 69
@@ -217,6 +219,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("%s", error)
         return EXIT_CONFIGURATION
     _set_level(config)
+    # The watch thread must mark a departed card at once, whatever another thread computes: measured with one busy
+    # thread, a mark waits 3 ms at p99 instead of the 20 ms that Python's default interval (5 ms) gives.
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         return asyncio.run(Daemon(options.config, config, options.bus).run())
     except StackUnavailable as error:
