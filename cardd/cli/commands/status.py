@@ -85,7 +85,8 @@ def card_rows(card: Card, holder: Holder | None, session: Session | None) -> tup
     if holder is not None:
         rows.append((_("Holder"), wording.holder(holder)))
     rows.append((_("Certificate"), wording.trust(card.trust)))
-    rows.append((_("PIN"), _tries(card.pin_tries_left)))
+    # While a session is open the card does not count tries: the PIN is verified.
+    rows.append((_("PIN"), _tries(card.pin_tries_left) if session is None else _("verified")))
     rows.append((_("Session"), _session(session) if session is not None else _("none")))
     return tuple(rows)
 

@@ -57,7 +57,7 @@ def test_status(cardctl: Cardctl, daemon: FakeDaemon) -> None:
 
 def test_status_in_french(cardctl: Cardctl, daemon: FakeDaemon, session: str) -> None:
     text = cardctl("--lang", "fr", "status").text
-    for words in ("Titulaire", "carte de TEST", "3 essais restants", "ouverte depuis", "pas encore utilisée"):
+    for words in ("Titulaire", "carte de TEST", "vérifié", "ouverte depuis", "pas encore utilisée"):
         assert words in text
 
 

@@ -43,20 +43,13 @@ Objects = dict[str, dict[str, dict[str, Variant]]]
 
 
 class Refusal(Exception):
-    """An error reply: name without prefix (or whole), text and fields."""
+    """An error reply: name without prefix (or whole), and its text, or the fields of the sentence that it has."""
 
     def __init__(self, name: str, text: str = "", **fields: str | int | bool) -> None:
         super().__init__(name)
         self.name = name if "." in name else ERROR + name
-        self.text = text
-        self.fields = fields
-
-
-def typed(value: str | int | bool) -> Variant:
-    """A field of an error as a variant."""
-    if isinstance(value, bool):
-        return Variant("b", value)
-    return Variant("i", value) if isinstance(value, int) else Variant("s", value)
+        kind = all_errors().get(self.name)
+        self.text = text if kind is None or text else kind(**fields).message
 
 
 class FakeDaemon:
@@ -249,14 +242,13 @@ class FakeDaemon:
             signature, values = await self._serve(message)
             reply = Message.new_method_return(message, signature, values)
         except Refusal as refusal:
-            fields = {name: typed(value) for name, value in refusal.fields.items()}
             reply = Message(
                 message_type=MessageType.ERROR,
                 reply_serial=message.serial,
                 destination=message.sender,
                 error_name=refusal.name,
-                signature="sa{sv}",
-                body=[refusal.text, fields],
+                signature="s",
+                body=[refusal.text],
             )
         finally:
             for descriptor in message.unix_fds:

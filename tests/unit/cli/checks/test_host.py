@@ -1,0 +1,130 @@
+"""Checks of the computer: each state of each, with its remedy."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import cardd
+from cardd.cli.checks.host import check_clock, check_pcscd, check_policy, check_rights
+from cardd.cli.checks.model import GROUP, Host, State, this_host
+
+INSTALLED = datetime.fromtimestamp(Path(cardd.__file__).stat().st_mtime, UTC)
+
+
+def host_of(
+    root: Path,
+    *,
+    uid: int = 1000,
+    in_effect: frozenset[str] = frozenset(),
+    members: frozenset[str] | None = frozenset(),
+    now: datetime = INSTALLED + timedelta(days=1),
+) -> Host:
+    return Host(root, "camille", uid, in_effect, members, root / "pcscd.comm", now)
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(tmp_path / "pcscd.comm"))
+        server.listen()
+        yield server
+
+
+def test_pcscd_answers(tmp_path: Path, listening: socket.socket) -> None:
+    assert check_pcscd(host_of(tmp_path)).state is State.OK
+
+
+def test_pcscd_is_not_installed(tmp_path: Path) -> None:
+    found = check_pcscd(host_of(tmp_path))
+    assert found.state is State.PROBLEM
+    assert "apt install pcscd" in found.remedy
+
+
+def test_pcscd_is_off(tmp_path: Path, listening: socket.socket) -> None:
+    listening.close()  # the file stays, as after a crash
+    (tmp_path / "usr/sbin").mkdir(parents=True)
+    (tmp_path / "usr/sbin/pcscd").touch()
+    found = check_pcscd(host_of(tmp_path))
+    assert found.state is State.PROBLEM
+    assert "systemctl enable --now pcscd.socket" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("uid", "in_effect", "members", "state", "remedy"),
+    [
+        (0, frozenset(), None, State.OK, ""),
+        (1000, frozenset({GROUP}), frozenset({"camille"}), State.OK, ""),
+        (1000, frozenset(), None, State.PROBLEM, "addgroup"),
+        (1000, frozenset(), frozenset({"camille"}), State.PROBLEM, "Log out"),
+        (1000, frozenset(), frozenset({"dominique"}), State.PROBLEM, "adduser camille"),
+    ],
+)
+def test_rights(
+    tmp_path: Path,
+    uid: int,
+    in_effect: frozenset[str],
+    members: frozenset[str] | None,
+    state: State,
+    remedy: str,
+) -> None:
+    found = check_rights(host_of(tmp_path, uid=uid, in_effect=in_effect, members=members))
+    assert found.state is state
+    assert remedy in found.remedy
+
+
+@pytest.mark.parametrize("place", ["usr/share/dbus-1/system.d", "etc/dbus-1/system.d"])
+def test_the_policy_is_found(tmp_path: Path, place: str) -> None:
+    missing = check_policy(host_of(tmp_path))
+    assert missing.state is State.PROBLEM
+    assert "reload dbus" in missing.remedy
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "org.cardd1.conf").touch()
+    assert check_policy(host_of(tmp_path)).state is State.OK
+
+
+def test_the_clock_can_be_right(tmp_path: Path) -> None:
+    assert check_clock(host_of(tmp_path), [], []).state is State.OK
+
+
+def test_the_clock_is_before_the_installation(tmp_path: Path) -> None:
+    found = check_clock(host_of(tmp_path, now=INSTALLED - timedelta(days=2)), [], [])
+    assert found.state is State.PROBLEM
+    assert "timedatectl" in found.remedy
+
+
+def test_the_clock_is_before_the_newest_root(tmp_path: Path) -> None:
+    host = host_of(tmp_path)
+    assert check_clock(host, [host.now + timedelta(days=2)], []).state is State.PROBLEM
+    assert check_clock(host, [host.now - timedelta(days=2)], []).state is State.OK
+
+
+def test_the_clock_is_after_the_last_root(tmp_path: Path) -> None:
+    host = host_of(tmp_path)
+    ends = [host.now - timedelta(days=9), host.now - timedelta(days=1)]
+    assert check_clock(host, [], ends).state is State.PROBLEM
+    assert check_clock(host, [], [*ends, host.now + timedelta(days=1)]).state is State.OK
+
+
+@pytest.mark.parametrize(("age", "state"), [(-2, State.PROBLEM), (10, State.OK), (500, State.WARNING)])
+def test_the_clock_is_far_from_the_traces_on_disk(tmp_path: Path, age: int, state: State) -> None:
+    host = host_of(tmp_path, now=INSTALLED + timedelta(days=1000))
+    trace = tmp_path / "var/lib/systemd/timesync/clock"
+    trace.parent.mkdir(parents=True)
+    trace.touch()
+    then = (host.now - timedelta(days=age)).timestamp()
+    os.utime(trace, (then, then))
+    assert check_clock(host, [], []).state is state
+
+
+def test_this_host_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PCSCLITE_CSOCK_NAME", "/elsewhere/pcscd.comm")
+    host = this_host()
+    assert host.uid == os.getuid()
+    assert host.pcscd_socket == Path("/elsewhere/pcscd.comm")
+    assert abs(host.now - datetime.now(UTC)) < timedelta(minutes=10)
