@@ -62,6 +62,10 @@ class Examiner:
         current, self._waiting = self._waiting, None
         if current is not None:
             self._judge(current, None)
+        early = self._early.pop(self.seq + 1, None)
+        if early is not None:
+            self._swapped(early, self.seq + 1)
+            self._step(self.seq + 1, None)
 
     def _judge(self, spot: Spot, following: Spot | None) -> None:
         link = spot.link
@@ -111,6 +115,10 @@ class Examiner:
         if link.seq == self.seq and link.prev == self._digest_before:
             self._add(Fault.INSERTED, spot.file, link.seq, f"there are two lines numbered {link.seq}")
             self.digest = None
+        elif self.digest is not None and link.prev == self.digest:
+            text = f"line {expected} bears the number {link.seq}"
+            self._add(Fault.ALTERED, spot.file, expected, text)
+            self._step(expected, None)
         elif self._stands_in_place(link, expected, following):
             self._stand_in(spot, link, expected)
         elif link.seq < expected:
@@ -149,8 +157,7 @@ class Examiner:
         last = link.seq - 1
         early = self._early.pop(expected, None)
         if early is not None and last == expected:
-            early.fault = Fault.SWAPPED
-            early.text = f"lines {self.seq} and {expected} have changed places"
+            self._swapped(early, expected)
         elif spot.first and link.kind == SEGMENT_KIND:
             if self._segment is not None and read_header(link.line).previous == self._segment:
                 fault, told = Fault.TRUNCATED, f"the segment before lacks its end, lines {expected} to {last}"
@@ -161,6 +168,10 @@ class Examiner:
             told = f"line {expected} is missing" if last == expected else f"lines {expected} to {last} are missing"
             self._add(Fault.MISSING, spot.file, expected, told)
         self._accept(spot, link)
+
+    def _swapped(self, problem: Problem, seq: int) -> None:
+        problem.fault = Fault.SWAPPED
+        problem.text = f"lines {self.seq} and {seq} have changed places"
 
     def _accept(self, spot: Spot, link: Link) -> None:
         if link.kind == SEGMENT_KIND:

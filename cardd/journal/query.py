@@ -92,8 +92,8 @@ class Found:
 
 
 def search(files: Files, query: Query) -> Iterator[Found]:
-    """The entries that are looked for. Lines that are none of the journal's are passed over: to find those is `verify`'s
-    work. Reads the disk: call it in a thread of its own.
+    """The entries that are looked for. Reads the disk: call it in a thread of its own. Lines that are none of the
+    journal's are passed over: to find those is the work of `verify`.
 
     Raises:
         OSError: a segment cannot be read.

@@ -7,7 +7,10 @@ effort: an SSD, or a file system that copies on write, may keep the old sector (
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+import re
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from cardd.journal.files import Files, Handle, write_all
 
@@ -20,6 +23,23 @@ _SEED = 32
 def public_of(key: Ed25519PrivateKey) -> str:
     """The public half, 32 bytes in hexadecimal (RFC 8032)."""
     return key.public_key().public_bytes_raw().hex()
+
+
+def public_key_in(text: str) -> str:
+    """A public key as an administrator keeps it: 64 hexadecimal digits, or PEM; gives the digits.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    text = text.strip()
+    if text.startswith("-----BEGIN"):
+        key = load_pem_public_key(text.encode())
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("the key is none of Ed25519")
+        return key.public_bytes_raw().hex()
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("a sealing key is 64 hexadecimal digits, or PEM")
+    return text
 
 
 class KeyRing:

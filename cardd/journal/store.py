@@ -91,6 +91,7 @@ class Store:
             self._make_ready()
             return self._append_entries(bodies)
         except OSError as error:
+            self._take_back()
             raise trouble_of(error) from error
 
     def open(self) -> None:
@@ -102,6 +103,7 @@ class Store:
         try:
             self._make_ready()
         except OSError as error:
+            self._take_back()
             raise trouble_of(error) from error
 
     def seal(self) -> Head | None:
@@ -118,6 +120,7 @@ class Store:
             if self.unsealed > 0:
                 self._append_seal()
         except OSError as error:
+            self._take_back()
             raise trouble_of(error) from error
         return self.head
 
@@ -195,13 +198,13 @@ class Store:
     def _go_on_in(self, name: str, found: Scan) -> None:
         """Write on in this segment if it has room and was not torn; close it otherwise."""
         size = self._files.size(name)
-        if not found.spoilt and size - found.end < _SEAL_ROOM:
-            return
+        if size == found.end:
+            return  # closed already
         segment = Segment(name, self._files.open(name, write=True), first_seq(name), found.end, found.lines, size)
         self._segment = segment
         self._before = None
         recovery.rewrite_tail(segment.handle, segment.end)
-        if found.spoilt:
+        if found.spoilt or size - found.end < _SEAL_ROOM:
             self._close_segment()
 
     def _close_segment(self) -> None:
@@ -223,6 +226,14 @@ class Store:
                 self._tell("tail-differs", {Detail.FILE: segment.name})
             self._close_segment()
         self._suspect = False
+
+    def _take_back(self) -> None:
+        """After a failure: try at once to take what was refused out of the file, lest a reader sees it."""
+        if self._suspect and self._segment is not None:
+            try:
+                self._give_up_segment()
+            except OSError as error:
+                log.warning("the journal's segment cannot be cut yet: %s", error.strerror)
 
     def _tail_holds(self, segment: Segment) -> bool:
         start = max(0, segment.end - BATCH_MAX)
