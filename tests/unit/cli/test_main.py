@@ -91,7 +91,7 @@ def test_no_daemon(cardctl: Cardctl, bus: object) -> None:
 
 
 def test_a_failure_of_the_daemon_with_its_fields(cardctl: Cardctl, daemon: FakeDaemon) -> None:
-    daemon.failures["GetManagedObjects"] = Refusal("Internal", "log", reference="a1b2")
+    daemon.failures["GetManagedObjects"] = Refusal("Internal", reference="a1b2")
     result = cardctl("status", "--json")
     assert result.code == 1
     assert result.document["error"]["name"] == "org.cardd1.Error.Internal"

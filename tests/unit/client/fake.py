@@ -1,6 +1,7 @@
 """A small cardd in a thread: the D-Bus contract over dbus-next, with a card of make-believe.
 
-It shares no code with cardd's own service, so that client and contract are held against each other.
+It shares no code with cardd's own service but the sentences of its errors, so that client and contract are held against
+each other.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from dbus_next.aio.message_bus import MessageBus
 from dbus_next.constants import MessageType, NameFlag
 from dbus_next.message import Message
 from dbus_next.signature import Variant
+
+from cardd.errors import all_errors
 
 ROOT = "/org/cardd1"
 READER_PATH = f"{ROOT}/readers/fictional"
@@ -43,13 +46,13 @@ Objects = dict[str, dict[str, dict[str, Variant]]]
 
 
 class Refusal(Exception):
-    """An error reply: name without prefix (or whole), and its text, or the fields of the sentence that it has."""
+    """An error reply: its name (without the prefix for cardd's own), and the fields of its sentence or its text."""
 
     def __init__(self, name: str, text: str = "", **fields: str | int | bool) -> None:
         super().__init__(name)
         self.name = name if "." in name else ERROR + name
         kind = all_errors().get(self.name)
-        self.text = text if kind is None or text else kind(**fields).message
+        self.text = text if kind is None else kind(**fields).message
 
 
 class FakeDaemon:
@@ -272,7 +275,7 @@ class FakeDaemon:
             case (str(interface), _) if interface == SESSION and message.path in self.objects:
                 return self._serve_session(message)
             case (str(interface), _) if interface == SESSION:
-                raise Refusal("SessionEnded", "ended", reason="card-removed")
+                raise Refusal("SessionEnded", reason="card-removed")
         raise Refusal("org.freedesktop.DBus.Error.UnknownObject", "no such object")
 
     def _properties(self, path: str, interface: str) -> dict[str, Variant]:
@@ -300,7 +303,7 @@ class FakeDaemon:
             case "Authenticate":
                 if self.session_path is None:
                     if message.body[0].get("no-user-interaction", Variant("b", False)).value:
-                        raise Refusal("NotAuthorizedCanObtain", "ask", reason="a PIN is needed")
+                        raise Refusal("NotAuthorizedCanObtain", reason="a PIN is needed")
                     self._verify(await self._ask("authenticate"))
                 return "o", [self._open(message.path)]
             case "AuthenticateWithPin":
@@ -313,7 +316,7 @@ class FakeDaemon:
                 return "", []
             case "UnblockPin":
                 if await self._ask("unblock-puk") != PUK:
-                    raise Refusal("PukIncorrect", "wrong", tries_left=9)
+                    raise Refusal("PukIncorrect", tries_left=9)
                 self.pin, self.tries_left = await self._ask("unblock-new"), 3
                 return "", []
         return self._read_card(message)
@@ -345,13 +348,13 @@ class FakeDaemon:
 
     def _verify(self, pin: bytes) -> None:
         if not self.tries_left:
-            raise Refusal("PinBlocked", "blocked")
+            raise Refusal("PinBlocked")
         if not 4 <= len(pin) <= 8 or not pin.isdigit():
-            raise Refusal("PinFormat", "format", minimum=4, maximum=8)
+            raise Refusal("PinFormat", minimum=4, maximum=8)
         self.tries_left = 3 if pin == self.pin else self.tries_left - 1
         self._change(self.card_path, CARD, PinTriesLeft=Variant("i", self.tries_left))
         if pin != self.pin:
-            raise Refusal("PinIncorrect", "wrong", tries_left=self.tries_left)
+            raise Refusal("PinIncorrect", tries_left=self.tries_left)
 
     def _open(self, card: str) -> str:
         if self.session_path is None:
@@ -378,7 +381,7 @@ class FakeDaemon:
 
     async def _ask(self, purpose: str) -> bytes:
         if not self.agents:
-            raise Refusal("NoAgent", "no agent")
+            raise Refusal("NoAgent")
         connection, path = self.agents[-1]
         details = {
             "purpose": Variant("s", purpose),
@@ -391,8 +394,8 @@ class FakeDaemon:
         reply = await self._call_agent(connection, path, "RequestPin", "oa{sv}", self.card_path, details)
         if reply.message_type is MessageType.ERROR:
             if reply.error_name == f"{ERROR}NotAuthorizedDismissed":
-                raise Refusal("NotAuthorizedDismissed", "dismissed")
-            raise Refusal("AgentFailed", "failed", reason=reply.error_name)
+                raise Refusal("NotAuthorizedDismissed")
+            raise Refusal("AgentFailed", reason=reply.error_name)
         descriptor = reply.unix_fds[reply.body[0]]
         try:
             return _read_all(descriptor)
@@ -429,7 +432,7 @@ class FakeDaemon:
 def signature_over(digest: bytes) -> bytes:
     """What the make-believe card signs: 256 bytes that hold the digest."""
     if len(digest) != 32:
-        raise Refusal("DigestLength", "length", expected=32, given=len(digest))
+        raise Refusal("DigestLength", expected=32, given=len(digest))
     return b"\x01" * 224 + digest
 
 

@@ -84,7 +84,7 @@ async def test_an_agent_that_raises_tells_only_the_kind(client: CarddClient, dae
     await client.register_agent(PatientAgent(ValueError("1234 is what the user typed")))
     reply = await asyncio.to_thread(daemon.ask_agent, "RequestPin", "oa{sv}", CARD_PATH, {})
     assert reply.error_name == "org.cardd1.Error.AgentFailed"
-    assert reply.body[1]["reason"].value == "ValueError"
+    assert "ValueError" in reply.body[0]
     assert "1234" not in reply.body[0]
 
 
