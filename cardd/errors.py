@@ -1,12 +1,15 @@
 """Every failure that a client can see: one class each, with its name on the bus and one sentence for the user.
 
-The sentence is a gettext message id with named fields: the daemon sends it in English together with the fields, and a
-client can say it again in its user's language (`sentence_of`, `cardd.cli`).
+The sentence is a gettext message id with named fields. The daemon sends it in English, as one string, which every D-Bus
+library shows; a client finds the fields in it again (`fields_of`) and can say it in its user's language.
 """
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Mapping
+from functools import cache
 from typing import ClassVar
 
 PREFIX = "org.cardd1.Error."
@@ -287,6 +290,33 @@ class Internal(CarddError):
 
     short_name = "Internal"
     sentence = N_("Something unforeseen went wrong; the log names it under the reference {reference}.")
+
+
+def fields_of(name: str, message: str) -> Mapping[str, Field]:
+    """The fields that an error reply's sentence was made with; empty where the sentence is not the one of that error.
+
+    Args:
+        name: D-Bus error name.
+        message: the sentence in English.
+    """
+    kind = all_errors().get(name)
+    found = None if kind is None else _pattern(kind.sentence).fullmatch(message)
+    return {} if found is None else {field: _typed(text) for field, text in found.groupdict().items()}
+
+
+@cache
+def _pattern(sentence: str) -> re.Pattern[str]:
+    """What a sentence looks like once its fields are filled in."""
+    parts = []
+    for literal, field, _, _ in string.Formatter().parse(sentence):
+        parts.append(re.escape(literal))
+        if field:
+            parts.append(f"(?P<{field}>.*?)")
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _typed(text: str) -> Field:
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
 
 
 def all_errors() -> Mapping[str, type[CarddError]]:

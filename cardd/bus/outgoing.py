@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import errno
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -13,8 +13,8 @@ from cardd.bus.descriptors import OwnedFd, close_all, descriptors_in
 from cardd.bus.failures import StandardError
 from cardd.bus.message import Flag, Header, Kind, encode_message
 from cardd.bus.syntax import TooLong
-from cardd.bus.wire import encode_body, variant
-from cardd.errors import CarddError, Field
+from cardd.bus.wire import encode_body
+from cardd.errors import CarddError
 
 MESSAGE_OVERHEAD: Final = 256
 """Bytes that a waiting message costs beside its own."""
@@ -132,13 +132,12 @@ def method_return(call: Header, serial: int, signature: str, values: Sequence[An
 
 
 def error_reply(call: Header, serial: int, error: CarddError | StandardError) -> bytes:
-    """An error as the answer to a call: one sentence, and the fields of cardd's own errors.
+    """An error as the answer to a call: one sentence, which every library shows.
 
     Raises:
-        Unsendable: the sentence or a field holds what the bus would not take.
+        Unsendable: the sentence holds what the bus would not take.
     """
-    signature, values = _error_body(error)
-    body, _ = encode_body(signature, values)
+    body, _ = encode_body("s", [error.message])
     header = Header(
         Kind.ERROR,
         Flag.NO_REPLY_EXPECTED,
@@ -146,7 +145,7 @@ def error_reply(call: Header, serial: int, error: CarddError | StandardError) ->
         error_name=error.name,
         reply_serial=call.serial,
         destination=call.sender or None,
-        signature=signature,
+        signature="s",
     )
     return encode_message(header, body)
 
@@ -155,20 +154,3 @@ def _bounded(data: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise TooLong(f"a message of {len(data)} bytes where {limit} are allowed")
     return data
-
-
-def _error_body(error: CarddError | StandardError) -> tuple[str, list[Any]]:
-    if isinstance(error, StandardError):
-        return "s", [error.message]
-    return "sa{sv}", [error.message, _variants(error.fields)]
-
-
-def _variants(fields: Mapping[str, Field]) -> dict[str, Any]:
-    """The fields with their types: b, x or s."""
-
-    def typed(value: Field) -> Any:
-        if isinstance(value, bool):
-            return variant("b", value)
-        return variant("x" if isinstance(value, int) else "s", value)
-
-    return {name: typed(value) for name, value in fields.items()}

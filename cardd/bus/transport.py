@@ -35,6 +35,7 @@ from cardd.bus.receiver import Receiver
 from cardd.bus.report import describe
 from cardd.bus.syntax import Malformed
 from cardd.bus.writer import Writer
+from cardd.errors import fields_of
 
 CONNECT_SECONDS: Final = 25.0
 CALL_SECONDS: Final = 25.0
@@ -371,8 +372,7 @@ def _read_answer(message: Incoming, returns: str) -> list[Any]:
 def _remote_error(message: Incoming) -> RemoteError:
     name = message.header.error_name or ""
     signature = message.header.signature
-    if signature not in ("s", "sa{sv}"):
+    if signature != "s":
         return RemoteError(name, "", {})
-    sentence, *more = message.values(signature)
-    fields = {key: found.value for key, found in more[0].items()} if more else {}
-    return RemoteError(name, sentence, {key: value for key, value in fields.items() if isinstance(value, str | int)})
+    (sentence,) = message.values(signature)
+    return RemoteError(name, sentence, fields_of(name, sentence))

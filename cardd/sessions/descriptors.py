@@ -85,7 +85,9 @@ def _kind_of(descriptor: int) -> int:
 
 
 def _seals_of(descriptor: int) -> int:
-    """Only a memfd has seals. Another regular file could block the daemon (a network, a FUSE file system)."""
+    """Only a memfd has seals and no name. Another regular file could block the daemon (a network, a FUSE file system)."""
+    if os.fstat(descriptor).st_nlink:
+        raise DescriptorUnusable(reason=_WRONG_KIND)
     try:
         return fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
     except OSError:

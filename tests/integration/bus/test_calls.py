@@ -201,7 +201,7 @@ async def test_a_message_beyond_the_limit(served: Served) -> None:
     for size in (256 * 1024, 4 << 20):
         error = await refusal(client, PATH, RemoteMethod(NAME, "FailWithDescriptor", "hay"), null(), bytes(size))
         assert error.name == f"{DBUS}.LimitsExceeded"
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
     assert await served.call(client, ECHO, bytes(200_000)) == [bytes(200_000)]
 
 

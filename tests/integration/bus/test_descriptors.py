@@ -45,7 +45,7 @@ async def test_a_thousand_descriptors_for_an_unknown_method(served: Served) -> N
     for _ in range(10):
         errors = await asyncio.gather(*(fails(client, PATH, unknown, null()) for _ in range(100)))
         assert set(errors) == {"org.freedesktop.DBus.Error.UnknownMethod"}
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ async def test_nothing_stays_open_when_the_bus_dies() -> None:
             await served.transport.lost.wait()
             await served.gadget.cancelled.wait()
             await asyncio.gather(waiting, return_exceptions=True)
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 async def test_a_bus_that_reads_no_more_is_lost(bus: PrivateBus) -> None:
@@ -69,7 +69,7 @@ async def test_a_peer_that_does_not_answer(served: Served) -> None:
     served.gadget.release.set()
     assert await served.call(client, ECHO, b"x") == [b"x"]
     assert not client._pending
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 async def test_giving_up_an_answer(served: Served) -> None:

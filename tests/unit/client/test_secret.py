@@ -35,7 +35,7 @@ def test_too_long_a_secret_is_refused_and_wiped() -> None:
     with pytest.raises(InvalidArgument):
         pipe_holding(secret)
     assert not any(secret)
-    assert _open_descriptors() == before
+    assert _open_descriptors() <= before
 
 
 def test_the_pipe_is_not_inherited() -> None:
@@ -85,4 +85,4 @@ async def test_giving_up_while_gathering_leaves_nothing_open() -> None:
     with pytest.raises(asyncio.CancelledError):
         await gathering
     pipe.close()
-    assert _open_descriptors() == before
+    assert _open_descriptors() <= before
