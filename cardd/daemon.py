@@ -7,7 +7,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +37,8 @@ log = logging.getLogger("cardd")
 
 SWITCH_SECONDS = 0.0005
 """How long one Python thread may keep another waiting."""
+FAREWELL_SECONDS = 3.0
+"""How long the last answers may take to leave; a bus that does not take them must not keep the daemon."""
 EXIT_CONFIGURATION = 78
 """EX_CONFIG (sysexits.h): starting again does not help."""
 EXIT_UNAVAILABLE = 69
@@ -113,8 +115,7 @@ class Daemon:
             await self._sessions.stop()
             await asyncio.to_thread(watch.stop)
             await roster.stop()
-            await dispatcher.stop()
-            await transport.flushed()
+            await _within(FAREWELL_SECONDS, dispatcher.stop(), transport.flushed())
             transport.close()
 
     def _warnings(self) -> list[str]:
@@ -190,6 +191,19 @@ async def _until_stopped(stop: asyncio.Event, transport: Transport) -> int:
         return EXIT_UNAVAILABLE
     log.info("stopping")
     return 0
+
+
+async def _within(seconds: float, *works: Coroutine[None, None, None]) -> None:
+    """Do one after the other, for so long at most."""
+    try:
+        async with asyncio.timeout(seconds):
+            for work in works:
+                await work
+    except TimeoutError:
+        log.warning("the bus did not take the last answers within %g seconds", seconds)
+    finally:
+        for work in works:
+            work.close()
 
 
 def _set_level(config: Config) -> None:

@@ -307,3 +307,13 @@ def test_a_lost_bus_ends_the_daemon() -> None:
     with running_cardd() as running:
         running.bus.kill()
         assert running.cardd.wait(PATIENCE) == 69
+
+
+def test_a_frozen_bus_does_not_keep_the_daemon_from_stopping() -> None:
+    with running_cardd() as running:
+        running.bus.stop()
+        try:
+            os.kill(running.cardd.pid, signal.SIGTERM)
+            assert running.cardd.wait(PATIENCE) == 0
+        finally:
+            running.bus.resume()

@@ -194,7 +194,7 @@ class PrivatePcscd:
 
     def _inside(self, argv: Sequence[str]) -> list[str]:
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        return ["nsenter", "--mount", *user, "--target", str(self.pid), f"--wd={Path.cwd()}", "--", *argv]
+        return ["nsenter", "--mount", "--root", *user, "--target", str(self.pid), f"--wd={Path.cwd()}", "--", *argv]
 
     def _read_log(self, process: subprocess.Popen[str]) -> None:
         if process.stderr is not None:
