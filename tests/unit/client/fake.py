@@ -23,6 +23,7 @@ from cardd.errors import all_errors
 ROOT = "/org/cardd1"
 READER_PATH = f"{ROOT}/readers/fictional"
 MANAGER, READER, CARD, SESSION = (f"org.cardd1.{name}" for name in ("Manager", "Reader", "Card", "Session"))
+AGENT = "org.cardd1.Agent"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 ERROR = "org.cardd1.Error."
@@ -196,6 +197,10 @@ class FakeDaemon:
     ) -> None:
         """Broadcast anything, or send it to one connection."""
         self._do(lambda: self._signal(path, interface, member, signature, *values, destination=destination))
+
+    def release_name(self) -> None:
+        """Stop being org.cardd1, as when the daemon ends."""
+        self._run(self._bus.release_name("org.cardd1"))
 
     def forget_bus(self) -> None:
         """The bus is about to be killed: take its loss as a disconnection of one's own."""

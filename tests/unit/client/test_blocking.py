@@ -72,9 +72,12 @@ def test_watching_and_stopping(daemon: FakeDaemon) -> None:
 def test_a_wait_that_takes_too_long_is_given_up(daemon: FakeDaemon) -> None:
     daemon.withdraw()
     with blocking.connect(daemon.address) as client:
+        listening = client._client._core.connection._signal_listeners
+        before = len(listening)
         with pytest.raises(TimeoutError):
-            client.wait_for_card(timeout=0.01)
+            client.wait_for_card(timeout=0.2)
         assert client.cards() == []
+        assert len(listening) == before
 
 
 def test_no_thread_is_left_where_there_is_no_bus() -> None:

@@ -47,7 +47,7 @@ def test_an_error_of_a_later_version_survives() -> None:
 
 
 def test_a_daemon_cannot_pass_for_the_clients_own_failure() -> None:
-    assert isinstance(rebuild(f"{errors.PREFIX}BusUnreachable", "no", {}), RemoteError)
+    assert isinstance(rebuild(f"{errors.PREFIX}DaemonNotRunning", "no", {}), RemoteError)
 
 
 @pytest.mark.parametrize(
