@@ -15,12 +15,20 @@ ORIGIN = "0" * 64
 SEGMENT_KIND = "segment"
 SEAL_KIND = "seal"
 
-# The three forms of line, whole. Inside a JSON string a quote is written \", so none of these names can be feigned by
-# what a string holds.
+# The three forms of line, whole.
+_TEXT = rb'"(?:[^"\\\x00-\x1f\x7f]++|\\[^\x00-\x1f])*+"'
+_PARTICULAR = rb'"[a-z-]{1,32}":(?:' + _TEXT + rb"|\d{1,19}|true|false)"
 _ENTRY = re.compile(
-    rb'\{"boot":"[0-9a-f-]{36}","caller":(?:null|\{.*?\}),"holder":(?:null|\{.*?\}),"kind":"(?P<kind>[a-z-]+)",'
-    rb'"monotonic":(?P<monotonic>\d{1,19}),"prev":"(?P<prev>[0-9a-f]{64})","result":"[A-Za-z0-9.-]+","schema":1,'
-    rb'"seq":(?P<seq>\d{1,15}),"time":"(?P<time>[0-9TZ:.-]{27})","what":\{.*\}\}\n'
+    rb'\{"boot":"[0-9a-f-]{36}",'
+    rb'"caller":(?:null|\{"application":'
+    + _TEXT
+    + rb',"pid":(?:null|\d{1,19}),"uid":\d{1,19},"unit":'
+    + _TEXT
+    + rb"\}),"
+    rb'"holder":(?:null|\{"card":' + _TEXT + rb',"id":' + _TEXT + rb"\}),"
+    rb'"kind":"(?P<kind>[a-z-]{1,32})","monotonic":(?P<monotonic>\d{1,19}),"prev":"(?P<prev>[0-9a-f]{64})",'
+    rb'"result":"[A-Za-z][A-Za-z0-9.-]{0,63}","schema":1,"seq":(?P<seq>\d{1,15}),"time":"(?P<time>[0-9TZ:.-]{27})",'
+    rb'"what":\{(?:' + _PARTICULAR + rb"(?:," + _PARTICULAR + rb")*+)?\}\}\n"
 )
 _HEADER = re.compile(
     rb'\{"entries":(?P<entries>\d{1,15}),"journal":"(?P<journal>[0-9a-f]{32})","key":"(?P<key>[0-9a-f]{64})",'
@@ -147,6 +155,19 @@ def digest_of(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
+_RESERVED = frozenset({SEGMENT_KIND.encode(), SEAL_KIND.encode()})
+
+
+def _is_utf8(line: bytes) -> bool:
+    if line.isascii():
+        return True
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def read_link(line: bytes) -> Link:
     """A line's place in the chain.
 
@@ -156,6 +177,8 @@ def read_link(line: bytes) -> Link:
     found = _ENTRY.fullmatch(line) if len(line) <= LINE_MAX else None
     if found is not None:
         kind, _, prev, seq, time = found.groups()
+        if kind in _RESERVED or not _is_utf8(line):
+            raise LineMalformed("an entry in disguise, or not UTF-8")
         return Link(int(seq), prev.decode(), kind.decode(), digest_of(line), time, line)
     for form, name in ((_HEADER, SEGMENT_KIND), (_SEAL, SEAL_KIND)):
         found = form.fullmatch(line)
