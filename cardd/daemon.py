@@ -25,7 +25,7 @@ from cardd.cards.drivers import Drivers
 from cardd.cards.memory import open_memory
 from cardd.cards.roster import Roster
 from cardd.config import DEFAULT_PATH, Config, ConfigError, load
-from cardd.errors import ConfigurationInvalid
+from cardd.errors import N_, ConfigurationInvalid
 from cardd.pki.store import TrustStore
 from cardd.readers.events import ReaderEvent
 from cardd.readers.stack import PcscStack, StackUnavailable, load_stack
@@ -35,6 +35,12 @@ from cardd.sessions.registry import Sessions
 
 log = logging.getLogger("cardd")
 
+SIMULATOR_TRUSTED = N_(
+    "The simulator's authorities are trusted: whoever has their keys can pass for any professional. "
+    "Remove [pki] simulator from the configuration of a real workstation."
+)
+NO_ROOTS = N_("No root certificate is trusted: no card can be used. Run `cardctl trust add`.")
+HOLD_SHARED = N_('[cards] hold is "shared": other programs can use the PIN of a card while a session is open.')
 SWITCH_SECONDS = 0.0005
 """How long one Python thread may keep another waiting."""
 FAREWELL_SECONDS = 3.0
@@ -119,18 +125,13 @@ class Daemon:
             transport.close()
 
     def _warnings(self) -> list[str]:
-        warnings = [str(problem) for problem in self._trust.problems]
+        warnings = [f"{problem.source}: {problem.detail}" for problem in self._trust.problems]
         if self._trust.simulator_trusted:
-            warnings.append(
-                f"The simulator's authorities in {self._config.pki.simulator} are trusted: whoever has their keys can "
-                "pass for any professional. Remove [pki] simulator from the configuration of a real workstation."
-            )
+            warnings.append(SIMULATOR_TRUSTED)
         if not self._trust.roots:
-            warnings.append("No root certificate is trusted: no card can be used. Run `cardctl trust add`.")
+            warnings.append(NO_ROOTS)
         if self._config.cards.hold == HoldMode.SHARED:
-            warnings.append(
-                '[cards] hold is "shared": other programs can use the PIN of a card while a session is open.'
-            )
+            warnings.append(HOLD_SHARED)
         return warnings
 
     def _reload(self) -> None:
@@ -169,7 +170,7 @@ def _load_trust(config: Config) -> TrustStore:
         config.pki.directory, unpinned=config.pki.unpinned, simulator=config.pki.simulator, clock=_now
     )
     for problem in store.problems:
-        log.warning("%s", problem)
+        log.warning("%s: %s", problem.source, problem.detail)
     return store
 
 

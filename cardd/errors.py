@@ -320,9 +320,9 @@ def _typed(text: str) -> Field:
 
 
 def all_errors() -> Mapping[str, type[CarddError]]:
-    """Every class by its D-Bus error name."""
+    """Every class of this file by its D-Bus error name."""
 
     def below(parent: type[CarddError]) -> list[type[CarddError]]:
         return [found for child in parent.__subclasses__() for found in (child, *below(child))]
 
-    return {PREFIX + found.short_name: found for found in below(CarddError)}
+    return {PREFIX + found.short_name: found for found in below(CarddError) if found.__module__ == __name__}
