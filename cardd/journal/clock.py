@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """A moment.
 
     Args:
@@ -46,8 +45,13 @@ class SystemClock:
 
 def time_text(microseconds: int) -> str:
     """RFC 3339, UTC, always with six decimals: ``2026-01-31T08:05:09.000001Z``."""
-    moment = _EPOCH + timedelta(microseconds=microseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+    seconds, part = divmod(microseconds, 1_000_000)
+    return f"{_second_text(seconds)}.{part:06d}Z"
+
+
+@functools.lru_cache(maxsize=16)
+def _second_text(seconds: int) -> str:
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
 
 
 def time_of(text: str) -> datetime:

@@ -14,17 +14,20 @@ from typing import Any
 
 from cardd.journal.clock import Stamp, time_of, time_text
 from cardd.journal.errors import LineMalformed
-from cardd.journal.event import CallerRef, Event, HolderRef, Kind, Value
-from cardd.journal.text import document, string
+from cardd.journal.event import CallerRef, Detail, Event, HolderRef, Kind, Value
+from cardd.journal.text import string
 
 SCHEMA = 1
 LINE_MAX = 64 * 1024
 """Bytes of a line, its newline included; what `Event` allows stays below."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Body:
-    """An entry that waits for its place: its text before the link to the previous line, and after it."""
+    """An entry that waits for its place: its text before the link to the previous line, and after it.
+
+    (Not frozen: this and what follows is most of what an entry costs beside the disk.)
+    """
 
     before: str
     middle: str
@@ -41,12 +44,26 @@ def body_of(event: Event, stamp: Stamp) -> Body:
     """Everything of the line that does not depend on its place."""
     return Body(
         f'{{"boot":{string(stamp.boot)},"caller":{_caller_text(event.caller)},"holder":{_holder_text(event.holder)},'
-        f'"kind":"{event.kind.value}","monotonic":{stamp.monotonic},',
+        f'"kind":"{event.kind}","monotonic":{stamp.monotonic},',
         f'"result":"{event.result}","schema":{SCHEMA},',
-        f'"time":"{time_text(stamp.microseconds)}","what":{document(dict(event.what))}}}',
+        f'"time":"{time_text(stamp.microseconds)}","what":{_what_text(event.what)}}}',
         stamp,
         event,
     )
+
+
+def _what_text(what: Mapping[Detail, Value]) -> str:
+    """As `json.dumps` would with sorted keys; the names need no escape."""
+    parts: list[str] = []
+    for name, value in sorted(what.items()):
+        if isinstance(value, str):
+            text = string(value)
+        elif isinstance(value, bool):
+            text = "true" if value else "false"
+        else:
+            text = str(value)
+        parts.append(f'"{name}":{text}')
+    return "{" + ",".join(parts) + "}"
 
 
 @functools.lru_cache(maxsize=256)

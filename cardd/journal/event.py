@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -16,6 +16,8 @@ _WHAT_MAX = 4096
 
 class Kind(enum.StrEnum):
     """What happened."""
+
+    __hash__ = str.__hash__  # Enum's own is written in Python, and each entry is looked up by it many times
 
     DAEMON_STARTED = "daemon-started"
     DAEMON_STOPPED = "daemon-stopped"
@@ -50,6 +52,8 @@ class Kind(enum.StrEnum):
 
 class Detail(enum.StrEnum):
     """The vocabulary of `Event.what`: there is no name here under which a PIN or a content could be given."""
+
+    __hash__ = str.__hash__  # as above
 
     ACTION = "action"
     ALGORITHM = "algorithm"
@@ -89,9 +93,6 @@ class Detail(enum.StrEnum):
 
 Value = str | int | bool
 
-_NUMBERS = {Detail.BYTES, Detail.COUNT, Detail.LINES, Detail.NUMBER, Detail.TRIES_LEFT}
-_FLAGS = {Detail.TEST_CARD}
-_DIGESTS = {Detail.DIGEST, Detail.FINGERPRINT}
 _HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 _NUMBER_MAX = 1 << 63
 _RESULT = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,63}")
@@ -170,27 +171,47 @@ class Event:
     def __post_init__(self) -> None:
         if not _RESULT.fullmatch(self.result):
             raise ValueError("result must be the plain name of an error")
+        characters = 0
         for name, value in self.what.items():
-            _check_detail(name, value)
-        if sum(len(one) for one in self.what.values() if isinstance(one, str)) > _WHAT_MAX:
+            if type(name) is not Detail:
+                raise ValueError("what holds only names of Detail")
+            characters += _CHECKS.get(name, _check_particular)(name, value)
+        if characters > _WHAT_MAX:
             raise ValueError(f"what must be at most {_WHAT_MAX} characters of text")
         object.__setattr__(self, "what", MappingProxyType(dict(self.what)))
 
 
-def _check_detail(name: Detail, value: Value) -> None:
-    if type(name) is not Detail:
-        raise ValueError("what holds only names of Detail")
-    if name in _NUMBERS:
-        if type(value) is not int or not 0 <= value < _NUMBER_MAX:
-            raise ValueError(f"{name} must be a number from 0")
-    elif name in _FLAGS:
-        if type(value) is not bool:
-            raise ValueError(f"{name} must be true or false")
-    elif name in _DIGESTS:
-        if not isinstance(value, str) or not _HEXADECIMAL.fullmatch(value):
-            raise ValueError(f"{name} must be a SHA-256 in hexadecimal")
-    else:
-        _check_text(name, value)
+def _check_particular(name: str, value: object) -> int:
+    """A text; gives its length."""
+    if not isinstance(value, str) or len(value) > TEXT_MAX:
+        raise ValueError(f"{name} must be a text of at most {TEXT_MAX} characters")
+    return len(value)
+
+
+def _check_number(name: str, value: object) -> int:
+    if type(value) is not int or not 0 <= value < _NUMBER_MAX:
+        raise ValueError(f"{name} must be a number from 0")
+    return 0
+
+
+def _check_flag(name: str, value: object) -> int:
+    if type(value) is not bool:
+        raise ValueError(f"{name} must be true or false")
+    return 0
+
+
+def _check_digest(name: str, value: object) -> int:
+    if not isinstance(value, str) or not _HEXADECIMAL.fullmatch(value):
+        raise ValueError(f"{name} must be a SHA-256 in hexadecimal")
+    return len(value)
+
+
+_CHECKS: dict[Detail, Callable[[str, object], int]] = {
+    **dict.fromkeys((Detail.BYTES, Detail.COUNT, Detail.LINES, Detail.NUMBER, Detail.TRIES_LEFT), _check_number),
+    Detail.TEST_CARD: _check_flag,
+    Detail.DIGEST: _check_digest,
+    Detail.FINGERPRINT: _check_digest,
+}
 
 
 def _check_text(name: str, value: object, limit: int = TEXT_MAX) -> None:

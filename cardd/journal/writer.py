@@ -146,10 +146,9 @@ class Writer(threading.Thread):
             # A defect of ours must not leave callers waiting for ever, nor end the thread that all service hangs on.
             log.exception("the journal's writer failed")
             self._trouble = JournalUnavailable(Trouble.INTERNAL)
-        answered = {id(answer) for answer, _ in outcomes}
-        for item in items:
-            if item.answer is not None and id(item.answer) not in answered:
-                outcomes.append((item.answer, self._trouble or JournalUnavailable(Trouble.INTERNAL)))
+            answered = {id(answer) for answer, _ in outcomes}
+            waiting = (item.answer for item in items if item.answer is not None)
+            outcomes.extend((answer, self._trouble) for answer in waiting if id(answer) not in answered)
         self._report(Report(outcomes, len(items), self._store.head, self._store.entries, self._trouble))
 
     def _do(self, items: Sequence[Item], outcomes: list[tuple[Answer, Outcome]]) -> None:
