@@ -216,6 +216,7 @@ def _with_daemon(story: Callable[[_Bench], None]) -> None:
         folder = Path(name)
         config = folder / "cardd.toml"
         config.write_text(
+            f'[journal]\ndirectory = "{folder}/journal"\njournald = false\n'
             f'[cards]\nmemory = "{folder}/cards"\n'
             f'[pki]\ndirectory = "{authorities(folder)}"\nsimulator = "{authorities(folder)}"\n'
         )

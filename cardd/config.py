@@ -56,6 +56,12 @@ def _absolute_path(value: Any) -> Path:  # TOML
     return path
 
 
+def _boolean(value: Any) -> bool:  # TOML
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004  # a bad value, as for every other key
+    return value
+
+
 def _optional_path(value: Any) -> Path | None:  # TOML
     return None if value == "" else _absolute_path(value)
 
@@ -136,6 +142,14 @@ class PinSection:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalSection:
+    """Where what happened is written down."""
+
+    directory: Path = _setting(Path("/var/lib/cardd/journal"), _absolute_path)
+    journald: bool = _setting(True, _boolean)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration, every value checked."""
 
@@ -144,6 +158,7 @@ class Config:
     cards: CardsSection = CardsSection()
     pki: PkiSection = PkiSection()
     pin: PinSection = PinSection()
+    journal: JournalSection = JournalSection()
 
 
 def load(path: Path) -> Config:

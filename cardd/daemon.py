@@ -7,7 +7,9 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,12 +26,16 @@ from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.memory import open_memory
 from cardd.cards.roster import Roster
-from cardd.config import DEFAULT_PATH, Config, ConfigError, load
+from cardd.config import DEFAULT_PATH, Config, ConfigError, JournalSection, load
 from cardd.errors import N_, ConfigurationInvalid
+from cardd.journal import Detail, Journal, JournalUnavailable, Kind, clipped, open_directory
+from cardd.journal.mirror import JournaldMirror
+from cardd.journal.refusals import Refusals
 from cardd.pki.store import TrustStore
 from cardd.readers.events import ReaderEvent
 from cardd.readers.stack import PcscStack, StackUnavailable, load_stack
 from cardd.readers.watch import Watch
+from cardd.sessions.account import Account
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
 
@@ -68,12 +74,19 @@ class Daemon:
         self._stack = stack
         self._trust = _load_trust(config)
         self._environment = Environment(trust=lambda: self._trust, clock=_now)
-        self._sessions = Sessions(self._environment)
+        self._sessions: Sessions | None = None
+        self._account: Account | None = None
         self._service: Service | None = None
 
     @property
     def sessions(self) -> Sessions:
-        """Cards in readers and open sessions."""
+        """Cards in readers and open sessions.
+
+        Raises:
+            RuntimeError: the daemon does not run yet.
+        """
+        if self._sessions is None:
+            raise RuntimeError("the daemon does not run")
         return self._sessions
 
     async def run(self) -> int:
@@ -82,24 +95,37 @@ class Daemon:
         Raises:
             BusError: no bus, or the name cannot be had.
             StackUnavailable: the readers' backend cannot be loaded.
+            JournalUnavailable: the journal's directory cannot be had.
         """
+        stack = self._stack or load_stack(self._config.readers.backend, self._config.readers.options)
+        async with _journal(self._config.journal) as (journal, refusals):
+            account = Account(journal, refusals)
+            account.noted(Kind.DAEMON_STARTED, what={Detail.VERSION: __version__})
+            self._account = account
+            self._sessions = Sessions(self._environment, account)
+            transport = await connect(self._bus_address)
+            try:
+                return await self._serve(transport, stack, self._sessions)
+            finally:
+                transport.close()
+                account.noted(Kind.DAEMON_STOPPED, what={Detail.VERSION: __version__})
+
+    async def _serve(self, transport: Transport, stack: PcscStack, sessions: Sessions) -> int:
         config = self._config
-        stack = self._stack or load_stack(config.readers.backend, config.readers.options)
         drivers = Drivers.discover()
-        transport = await connect(self._bus_address)
         tree = ObjectTree(transport, names.ROOT)
         agents = Agents(transport, timeout=config.pin.agent_timeout, descriptor_timeout=config.pin.descriptor_timeout)
-        service = Service(tree, self._sessions, agents, descriptor_timeout=config.pin.descriptor_timeout)
+        service = Service(tree, sessions, agents, descriptor_timeout=config.pin.descriptor_timeout)
         service.add_manager(drivers.names, self._warnings, self._reload)
         self._service = service
-        self._sessions.listen(service)
-        dispatcher = Dispatcher(transport, tree, missing=service.missing)
+        sessions.listen(service)
+        dispatcher = Dispatcher(transport, tree, missing=service.missing, refused=service.refused)
         dispatcher.on_departed(agents.forget)
         await dispatcher.start()
         roster = Roster(
             stack,
             drivers,
-            self._sessions,
+            sessions,
             memory=open_memory(config.cards.memory),
             hold=HoldMode(config.cards.hold),
             queue=config.cards.queue,
@@ -118,11 +144,10 @@ class Daemon:
             log.info("cardd %s serves %s", __version__, names.SERVICE)
             return await _until_stopped(stop, transport)
         finally:
-            await self._sessions.stop()
+            await sessions.stop()
             await asyncio.to_thread(watch.stop)
             await roster.stop()
             await _within(FAREWELL_SECONDS, dispatcher.stop(), transport.flushed())
-            transport.close()
 
     def _warnings(self) -> list[str]:
         warnings = [f"{problem.source}: {problem.detail}" for problem in self._trust.problems]
@@ -135,21 +160,20 @@ class Daemon:
         return warnings
 
     def _reload(self) -> None:
-        """Read the configuration's trust again; what needs a restart (readers, cards, pin) is said."""
+        """Read the configuration's trust again; what needs a restart is said."""
         try:
             config = load(self._path)
         except ConfigError as error:
             raise ConfigurationInvalid(problem=str(error)) from error
-        if (config.readers, config.cards, config.pin) != (
-            self._config.readers,
-            self._config.cards,
-            self._config.pin,
-        ):
-            log.warning("changes in [readers], [cards] and [pin] count after a restart")
+        if replace(config, pki=self._config.pki, log=self._config.log) != self._config:
+            log.warning("changes in other sections than [pki] and [log] count after a restart")
         self._trust = _load_trust(config)
         self._config = config
         _set_level(config)
-        self._sessions.judge_again()
+        if self._sessions is not None:
+            self._sessions.judge_again()
+        if self._account is not None:
+            self._account.noted(Kind.CONFIGURATION_CHANGED, what={Detail.FILE: clipped(str(self._path))})
         if self._service is not None:
             self._service.warnings_changed()
         log.info("configuration and trust directory read again")
@@ -159,6 +183,24 @@ class Daemon:
             self._reload()
         except ConfigurationInvalid as error:
             log.error("%s", error.message)
+
+
+@asynccontextmanager
+async def _journal(section: JournalSection) -> AsyncIterator[tuple[Journal, Refusals]]:
+    """The open journal; everything that was told is written before it closes."""
+    mirror = JournaldMirror() if section.journald else None
+    journal = Journal(open_directory(section.directory), mirror=mirror)
+    await journal.start()
+    if journal.trouble is not None:
+        log.error("%s Nothing is served until it can.", journal.trouble)
+    refusals = Refusals(journal)
+    try:
+        yield journal, refusals
+    finally:
+        refusals.close()
+        await journal.close()
+        if mirror is not None:
+            mirror.close()
 
 
 def _now() -> datetime:
@@ -239,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         return asyncio.run(Daemon(options.config, config, options.bus).run())
-    except StackUnavailable as error:
+    except (StackUnavailable, JournalUnavailable) as error:
         log.error("%s", error)
         return EXIT_CONFIGURATION
     except BusError as error:

@@ -278,6 +278,13 @@ class Cancelled(CarddError):
     sentence = N_("The operation was cancelled.")
 
 
+class JournalUnavailable(CarddError):
+    """Fields: reason. What was asked for is not done, or its result is not given."""
+
+    short_name = "JournalUnavailable"
+    sentence = N_("The journal cannot be written ({reason}), so nothing is served; tell the administrator.")
+
+
 class ConfigurationInvalid(CarddError):
     """Fields: problem (with file and line)."""
 

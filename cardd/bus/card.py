@@ -15,7 +15,9 @@ from cardd.bus.options import interaction_allowed, no_options
 from cardd.bus.reader import reader_path
 from cardd.bus.session import session_path
 from cardd.errors import NotAuthorizedCanObtain
+from cardd.journal import Detail, Kind
 from cardd.pki.trust import Trust
+from cardd.sessions.account import What
 from cardd.sessions.pin import DescriptorPin, PinQuestion, PinSource
 from cardd.sessions.pin_change import change_pin, unblock_pin
 from cardd.sessions.presence import Presence
@@ -46,7 +48,7 @@ class CardInterface(Interface):
 
     def __init__(self, presence: Presence, sessions: Sessions, agents: Agents, *, descriptor_timeout: float) -> None:
         super().__init__()
-        self._presence = presence
+        self.presence = presence
         self._sessions = sessions
         self._agents = agents
         self._descriptor_timeout = descriptor_timeout
@@ -67,95 +69,98 @@ class CardInterface(Interface):
     async def change_pin(self, call: Call, options: dict[str, Any]) -> None:
         """Ask for the PIN and a new one."""
         asking = _Asking(self._agents, call.caller, may_ask=interaction_allowed(options))
-        await self._changing(change_pin(self._presence, call.caller, asking))
+        await self._changing(change_pin(self.presence, self._sessions.account, call.caller, asking))
 
     @method("a{sv}", in_names=("options",))
     async def unblock_pin(self, call: Call, options: dict[str, Any]) -> None:
         """Ask for the unblocking code and a new PIN."""
         asking = _Asking(self._agents, call.caller, may_ask=interaction_allowed(options))
-        await self._changing(unblock_pin(self._presence, call.caller, asking))
+        await self._changing(unblock_pin(self.presence, self._sessions.account, call.caller, asking))
 
     @method("sa{sv}", "ay", in_names=("label", "options"), out_names=("value",))
     async def read_object(self, call: Call, label: str, options: dict[str, Any]) -> bytes:
         """Read a data object by its label."""
-        call.guard = self._presence.guard
+        call.guard = self.presence.guard
         no_options(options)
-        return await self._presence.read_object(call.caller, label[:LABEL_MAX])
+        value = await self.presence.read_object(call.caller, label[:LABEL_MAX])
+        what: What = {Detail.OBJECT: label[:LABEL_MAX], Detail.BYTES: len(value)}
+        await self._sessions.account.served(Kind.OBJECT_READ, self.presence, call.caller, what)
+        return value
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
     async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
         """Whose card it is."""
-        call.guard = self._presence.guard
+        call.guard = self.presence.guard
         no_options(options)
-        self._presence.require_ready()
-        return holder_reply(self._presence)
+        self.presence.require_ready()
+        return holder_reply(self.presence)
 
     @method("a{sv}", "a{say}", in_names=("options",), out_names=("certificates",))
     async def get_certificates(self, call: Call, options: dict[str, Any]) -> dict[str, bytes]:
         """DER certificates by key name."""
-        call.guard = self._presence.guard
+        call.guard = self.presence.guard
         no_options(options)
-        return await self._presence.read_certificates(call.caller)
+        return await self.presence.read_certificates(call.caller)
 
     @dbus_property("o", emits="const")
     def reader(self) -> str:
         """Where it is."""
-        return reader_path(self._presence.card.insertion.reader)
+        return reader_path(self.presence.card.insertion.reader)
 
     @dbus_property("s")
     def driver(self) -> str:
         """Which driver speaks to it."""
-        return self._presence.card.driver_name or ""
+        return self.presence.card.driver_name or ""
 
     @dbus_property("s")
     def state(self) -> str:
         """How far it is known."""
-        return self._presence.card.state.value
+        return self.presence.card.state.value
 
     @dbus_property("s")
     def problem(self) -> str:
         """An error name, or empty."""
-        problem = self._presence.problem
+        problem = self.presence.problem
         return "" if problem is None else problem.name
 
     @dbus_property("s")
     def kind(self) -> str:
         """What sort of card."""
-        identity = self._presence.card.identity
+        identity = self.presence.card.identity
         return "" if identity is None else identity.kind.value
 
     @dbus_property("i")
     def pin_tries_left(self) -> int:
         """-1 when not known."""
-        tries_left = self._presence.tries_left
+        tries_left = self.presence.tries_left
         return -1 if tries_left is None else tries_left
 
     @dbus_property("a{sv}")
     def trust(self) -> dict[str, Variant]:
         """The verdict on its certificate."""
-        return _trust_reply(self._presence.trust)
+        return _trust_reply(self.presence.trust)
 
     @dbus_property("o")
     def session(self) -> str:
         """The open session, or / ."""
-        session = self._presence.session
+        session = self.presence.session
         return names.NO_OBJECT if session is None else session_path(session)
 
     @dbus_property("a{sv}")
     def capabilities(self) -> dict[str, Variant]:
         """What it can do."""
-        return _capabilities_reply(self._presence.card.capabilities)
+        return _capabilities_reply(self.presence.card.capabilities)
 
     async def _authenticate(self, call: Call, source: PinSource) -> str:
-        call.guard = self._presence.guard
-        session = await self._sessions.authentication(self._presence).authenticate(call.caller, source)
+        call.guard = self.presence.guard
+        session = await self._sessions.authentication(self.presence).authenticate(call.caller, source)
         # From here on the session's own end counts: a path to an ended session would be a lie.
         call.guard = session.guard
         return session_path(session)
 
     async def _changing(self, work: Awaitable[None]) -> None:
         await work
-        self._sessions.changed(self._presence)
+        self._sessions.changed(self.presence)
 
 
 class _Asking:

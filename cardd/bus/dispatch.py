@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,7 @@ class Dispatcher:
         transport: the connection; its calls come here from now on.
         tree: the objects.
         missing: says why there is no object at a path, where more is known than that.
+        refused: told of each call that ends with one of our own errors, before its reply leaves.
         reference: makes the reference under which the log names an unforeseen failure.
     """
 
@@ -71,11 +72,13 @@ class Dispatcher:
         tree: ObjectTree,
         *,
         missing: Callable[[str], CarddError | None] = lambda path: None,
+        refused: Callable[[Call, CarddError], Awaitable[None]] | None = None,
         reference: Callable[[], str] = lambda: secrets.token_hex(6),
     ) -> None:
         self._transport = transport
         self._tree = tree
         self._missing = missing
+        self._refused = refused
         self._peers = Peers(transport)
         self._reference = reference
         self._standard = StandardInterfaces(tree)
@@ -213,8 +216,17 @@ class Dispatcher:
                 self._reply(header, declaration.returns, _as_values(result, declaration), call)
         except Exception as error:  # the caller gets an answer whatever the handler does
             close_all(work.returned)
+            await self._tell_refused(call, error)
             if not work.dropped:
                 self._reply_error(header, error)
+
+    async def _tell_refused(self, call: Call, error: Exception) -> None:
+        if self._refused is None or not isinstance(error, CarddError):
+            return
+        try:
+            await self._refused(call, error)
+        except Exception as failure:  # the caller is refused all the same
+            _log.error("a refusal was not told: %s", describe(failure))
 
     def _ended(self, work: _Work, task: asyncio.Task[None]) -> None:
         if task.cancelled() and not work.dropped:

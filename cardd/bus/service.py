@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.card import CardInterface, card_path
-from cardd.bus.interface import Emits, Interface, Variant
+from cardd.bus.interface import Call, Emits, Interface, Variant
 from cardd.bus.manager import ManagerInterface
 from cardd.bus.objects import ObjectTree, properties_of
 from cardd.bus.reader import ReaderInterface, reader_path
 from cardd.bus.session import SessionInterface, session_path
 from cardd.cards.roster import PresentReader
-from cardd.errors import CarddError, SessionEnded
+from cardd.errors import CarddError, CardRemoved, SessionEnded
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
 from cardd.sessions.session import Session
@@ -36,6 +37,7 @@ class Service:
         self._agents = agents
         self._descriptor_timeout = descriptor_timeout
         self._told: dict[str, dict[str, Variant]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def add_manager(
         self, drivers: Sequence[str], warnings: Callable[[], Sequence[str]], reload: Callable[[], None]
@@ -54,6 +56,16 @@ class Service:
             return None
         reason = self._sessions.end_reason(int(number))
         return None if reason is None else SessionEnded(reason=reason.value)
+
+    async def refused(self, call: Call, error: CarddError) -> None:
+        """Tell the journal of a refusal before it is replied; what an end refuses is told after: ending never waits."""
+        told = self._sessions.account.refused(call.caller, call.member, error, self._presence_at(call.path))
+        if isinstance(error, SessionEnded | CardRemoved):
+            task = asyncio.get_running_loop().create_task(told)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            await told
 
     def reader_added(self, reader: PresentReader) -> None:
         """A reader is plugged in."""
@@ -95,6 +107,12 @@ class Service:
         path = session_path(session)
         self._tree.emit(path, SessionInterface.ended, reason.value, urgent=True)
         self._remove(path)
+
+    def _presence_at(self, path: str) -> Presence | None:
+        for interface in self._tree.interfaces(path).values():
+            if isinstance(interface, CardInterface | SessionInterface):
+                return interface.presence
+        return None
 
     def _reader_card_changed(self, presence: Presence) -> None:
         self._tell_changes(reader_path(presence.card.insertion.reader))

@@ -37,7 +37,7 @@ class SessionInterface(Interface):
     def __init__(self, session: Session, presence: Presence, sessions: Sessions, *, write_timeout: float) -> None:
         super().__init__()
         self._session = session
-        self._presence = presence
+        self.presence = presence
         self._sessions = sessions
         self._write_timeout = write_timeout
 
@@ -66,7 +66,7 @@ class SessionInterface(Interface):
         call.guard = self._session.guard
         no_options(options)
         self._session.require_open(call.caller)
-        return holder_reply(self._presence)
+        return holder_reply(self.presence)
 
     @method("a{sv}", in_names=("options",))
     async def end(self, call: Call, options: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ class SessionInterface(Interface):
     @dbus_property("o", emits="const")
     def card(self) -> str:
         """The card that carries it."""
-        return f"{names.CARDS}/{self._presence.number}"
+        return f"{names.CARDS}/{self.presence.number}"
 
     @dbus_property("s", emits="const")
     def level(self) -> str:

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from cardd.access.caller import Caller
 from cardd.cards.worker import Priority
 from cardd.errors import CardChanged, CarddError, CardInUse, PinBlocked, ProofFailed
+from cardd.journal import Detail, Kind
 from cardd.pki.errors import ChallengeMismatch
 from cardd.pki.proof import verify_challenge
+from cardd.sessions.account import Account
 from cardd.sessions.failures import client_errors
 from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, rules_or_refuse
 from cardd.sessions.presence import Presence
@@ -31,11 +33,13 @@ class Authentication:
 
     Args:
         presence: the card in its reader.
+        account: what is told to the journal.
         opened: makes a session of a proven card for a caller; called on the loop.
     """
 
-    def __init__(self, presence: Presence, opened: Callable[[Presence, Caller], Session]) -> None:
+    def __init__(self, presence: Presence, account: Account, opened: Callable[[Presence, Caller], Session]) -> None:
         self._presence = presence
+        self._account = account
         self._opened = opened
         self._asking: dict[int, asyncio.Lock] = {}
 
@@ -85,6 +89,8 @@ class Authentication:
         try:
             with client_errors():
                 await self._prove(caller, pin)
+            presence.require_present()
+            await self._account.served(Kind.AUTHENTICATED, presence, caller, {Detail.LEVEL: "card"})
             presence.require_present()
         except BaseException as error:
             await asyncio.shield(self._give_back(error))

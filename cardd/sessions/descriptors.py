@@ -85,7 +85,7 @@ def _kind_of(descriptor: int) -> int:
 
 
 def _seals_of(descriptor: int) -> int:
-    """Only a memfd has seals and no name. Another regular file could block the daemon (a network, a FUSE file system)."""
+    """Only a memfd has seals and no name. Another file could block the daemon (a network, FUSE)."""
     if os.fstat(descriptor).st_nlink:
         raise DescriptorUnusable(reason=_WRONG_KIND)
     try:

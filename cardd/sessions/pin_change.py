@@ -8,6 +8,8 @@ from collections.abc import Callable
 from cardd.access.caller import Caller
 from cardd.cards.worker import Priority
 from cardd.errors import CardInUse, PinBlocked
+from cardd.journal import Kind
+from cardd.sessions.account import Account
 from cardd.sessions.authentication import question_for
 from cardd.sessions.failures import client_errors
 from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, rules_or_refuse
@@ -16,7 +18,7 @@ from cardd.sessions.secret import Secret
 from cardd_drivers.contract import Card, PinRules
 
 
-async def change_pin(presence: Presence, caller: Caller, source: PinSource) -> None:
+async def change_pin(presence: Presence, account: Account, caller: Caller, source: PinSource) -> None:
     """Ask for the PIN and a new one, and replace it.
 
     Raises:
@@ -31,9 +33,10 @@ async def change_pin(presence: Presence, caller: Caller, source: PinSource) -> N
         await _ask(presence, source, Purpose.CHANGE_NEW, rules, None) as new,
     ):
         await _on_card(presence, caller, lambda card: card.change_pin(old.buffer, new.buffer))
+        await account.served(Kind.PIN_CHANGED, presence, caller, {})
 
 
-async def unblock_pin(presence: Presence, caller: Caller, source: PinSource) -> None:
+async def unblock_pin(presence: Presence, account: Account, caller: Caller, source: PinSource) -> None:
     """Ask for the unblocking code and a new PIN, and set it.
 
     Raises:
@@ -46,6 +49,7 @@ async def unblock_pin(presence: Presence, caller: Caller, source: PinSource) -> 
         await _ask(presence, source, Purpose.UNBLOCK_NEW, pin_rules, None) as new,
     ):
         await _on_card(presence, caller, lambda card: card.unblock_pin(puk.buffer, new.buffer))
+        await account.served(Kind.PIN_UNBLOCKED, presence, caller, {})
 
 
 def _rules(presence: Presence, caller: Caller) -> tuple[PinRules | None, PinRules | None]:

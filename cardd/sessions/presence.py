@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cryptography import x509
 
@@ -21,9 +21,11 @@ from cardd.pki.errors import UnreadableCertificates
 from cardd.pki.store import TrustStore
 from cardd.pki.trust import CertificateUse, Revocation, Trust, TrustReason, TrustState
 from cardd.sessions.failures import as_client_error, client_errors
-from cardd.sessions.session import Session
 from cardd.sessions.states import Event, State, advance
 from cardd_drivers.contract import Capabilities, Card, KeyName, ObjectNotFound
+
+if TYPE_CHECKING:
+    from cardd.sessions.session import Session
 
 T = TypeVar("T")
 

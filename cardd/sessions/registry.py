@@ -13,6 +13,7 @@ from typing import Protocol
 from cardd.access.caller import Caller
 from cardd.cards.present import PresentCard
 from cardd.cards.roster import PresentReader
+from cardd.sessions.account import Account
 from cardd.sessions.authentication import Authentication
 from cardd.sessions.presence import Environment, Presence
 from cardd.sessions.session import Session
@@ -58,10 +59,12 @@ class Sessions:
 
     Args:
         environment: by what cards are judged.
+        account: what is told to the journal.
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, account: Account) -> None:
         self._environment = environment
+        self.account = account
         self._listener: SessionsListener | None = None
         self._presences: dict[int, Presence] = {}
         self._authentications: dict[int, Authentication] = {}
@@ -109,15 +112,19 @@ class Sessions:
         """A card is in a reader; nothing is known of it yet."""
         presence = Presence(card, self._environment)
         self._presences[presence.number] = presence
-        self._authentications[presence.number] = Authentication(presence, self._begin)
+        self._authentications[presence.number] = Authentication(presence, self.account, self._begin)
         self._told.card_added(presence)
+        self.account.card_inserted(presence)
 
     def card_changed(self, card: PresentCard) -> None:
         """It named itself, or became free or held."""
         presence = self._presences.get(card.insertion.number)
         if presence is not None:
+            before = presence.state
             presence.learn()
             self._told.card_changed(presence)
+            if before is State.PRESENT and presence.state is not State.PRESENT:
+                self.account.identified(presence)
 
     def card_departed(self, card: PresentCard) -> None:
         """It is gone; the watch thread has set its mark before."""
@@ -130,11 +137,12 @@ class Sessions:
             self.end(presence.session, EndReason.CARD_REMOVED if reason is None else EndReason(reason.value))
         presence.depart()
         self._told.card_removed(presence)
+        self.account.card_departed(presence)
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
     def end(self, session: Session, reason: EndReason) -> None:
-        """End a session: the mark, then the listener (`Ended`), then its pending calls, then the card reset."""
+        """End a session: the mark, the listener (`Ended`), its pending calls, the journal, the card's reset."""
         counted = session.close(reason)
         if counted is None:
             return
@@ -142,6 +150,7 @@ class Sessions:
         self._remember(session.number, counted)
         self._told.session_ended(session, counted)
         log.info("session %d ended: %s, after %d uses", session.number, counted.value, session.uses)
+        self.account.session_ended(session.presence, session.number, counted, session.uses)
         presence = self._presences.get(session.card.insertion.number)
         if presence is not None and presence.session is session:
             presence.session = None
@@ -174,7 +183,7 @@ class Sessions:
         return self._listener
 
     def _begin(self, presence: Presence, caller: Caller) -> Session:
-        session = Session(next(self._numbers), presence.card, caller, presence.clock(), self.end)
+        session = Session(next(self._numbers), presence, caller, presence.clock(), self.account, self.end)
         presence.session = session
         self._open[session.number] = session
         log.info("session %d opened on card %d for uid %d", session.number, presence.number, caller.uid)

@@ -9,13 +9,16 @@ from typing import TypeVar
 
 from cardd.access.caller import Caller
 from cardd.access.ownership import require_owner
-from cardd.cards.present import PresentCard
 from cardd.errors import AlgorithmNotSupported, CarddError, DigestLength, InvalidArgument, SessionEnded, UnknownKey
+from cardd.journal import Detail, Kind
+from cardd.sessions.account import Account, What
 from cardd.sessions.failures import client_errors
+from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd.sessions.states import EndReason
 from cardd_drivers.contract import (
     Card,
+    CardMute,
     CardReset,
     DecipherAlgorithm,
     KeyName,
@@ -27,6 +30,8 @@ T = TypeVar("T")
 
 DIGEST_LENGTH = 32
 """Bytes of a SHA-256, which RS256 and PS256 sign."""
+PULLED_SECONDS = 0.6
+"""How much later than its driver PC/SC may tell that a card was pulled; vpcd is asked every 0.4 s."""
 MODULUS_MAX = 512
 """Bytes of the largest modulus that a cryptogram may be as long as (RSA 4096)."""
 
@@ -36,25 +41,29 @@ class Session:
 
     Args:
         number: names it; never used again.
-        card: what carries it, held exclusively.
+        presence: the card that carries it.
         owner: the caller whose PIN opened it.
         since: when the PIN was verified (UTC).
+        account: what is told to the journal before each reply.
         ending: called once, on the loop, when the session finds that the card lost the PIN.
     """
 
     def __init__(
         self,
         number: int,
-        card: PresentCard,
+        presence: Presence,
         owner: Caller,
         since: datetime,
+        account: Account,
         ending: Callable[[Session, EndReason], None],
     ) -> None:
         self.number = number
-        self.card = card
+        self.card = presence.card
+        self.presence = presence
         self.owner_uid = owner.uid
         self.since = since
         self.uses = 0
+        self._account = account
         self._ending = ending
         self._reason: EndReason | None = None
         self._ended = asyncio.get_running_loop().create_future()
@@ -108,7 +117,10 @@ class Session:
         if len(digest) != DIGEST_LENGTH:
             raise DigestLength(expected=DIGEST_LENGTH, given=len(digest))
         with client_errors(key=key, algorithm=algorithm):
-            return await self._serve(caller, lambda card: card.sign(name, wanted, digest))
+            signature = await self._serve(caller, lambda card: card.sign(name, wanted, digest))
+        what = {Detail.KEY: key, Detail.ALGORITHM: algorithm, Detail.DIGEST: digest.hex()}
+        await self._tell(Kind.SIGNED, caller, what)
+        return signature
 
     async def decrypt(self, caller: Caller, key: str, algorithm: str, cryptogram: bytes) -> Secret:
         """Decipher one block; the caller wipes the plaintext.
@@ -130,7 +142,20 @@ class Session:
             reason = f"{len(cryptogram)} bytes are no block as long as the key's modulus"
             raise InvalidArgument(argument="cryptogram", reason=reason)
         with client_errors(key=key, algorithm=algorithm):
-            return Secret(await self._serve(caller, lambda card: card.decipher(name, wanted, cryptogram)))
+            plaintext = Secret(await self._serve(caller, lambda card: card.decipher(name, wanted, cryptogram)))
+        try:
+            await self._tell(Kind.DECRYPTED, caller, {Detail.KEY: key, Detail.ALGORITHM: algorithm})
+        except BaseException:
+            plaintext.wipe()
+            raise
+        return plaintext
+
+    async def _tell(self, kind: Kind, caller: Caller, what: What) -> None:
+        """Write down what was done; a session that ended meanwhile gives nothing."""
+        await self._account.served(kind, self.presence, caller, {Detail.SESSION: str(self.number), **what})
+        if (error := self.guard()) is not None:
+            self._account.dropped(self.number)
+            raise error
 
     async def _serve(self, caller: Caller, operation: Callable[[Card], T]) -> T:
         self.uses += 1
@@ -140,14 +165,22 @@ class Session:
             # The card no longer has the PIN: someone reset it. What the session promises is no longer true.
             self._ending(self, EndReason.CARD_RESET)
             raise SessionEnded(reason=EndReason.CARD_RESET.value) from error
+        except CardMute:
+            # Mostly a card that is being pulled: its reader's driver noticed before PC/SC tells.
+            await asyncio.wait((self._ended,), timeout=PULLED_SECONDS)
+            self._raise_if_ended()
+            raise
         except Exception:
-            if (error_at_end := self.guard()) is not None:
-                raise error_at_end from None
+            self._raise_if_ended()
             raise
         if (error_at_end := self.guard()) is not None:
-            _discard(result)
+            self._discard(result)
             raise error_at_end
         return result
+
+    def _raise_if_ended(self) -> None:
+        if (error := self.guard()) is not None:
+            raise error from None
 
     async def _unless_ended(self, work: Awaitable[T]) -> T:
         task = asyncio.ensure_future(work)
@@ -158,20 +191,19 @@ class Session:
             raise
         if not task.done():
             task.cancel()
-            task.add_done_callback(_drop)
+            task.add_done_callback(self._drop)
             raise SessionEnded(reason=str(self.end_reason))
         return task.result()
 
+    def _drop(self, task: asyncio.Future[T]) -> None:
+        """A result that came after the end is wiped where it can be, and never seen."""
+        if not task.cancelled() and task.exception() is None:
+            self._discard(task.result())
 
-def _drop(task: asyncio.Future[T]) -> None:
-    """A result that came after the end is wiped where it can be, and never seen."""
-    if not task.cancelled() and task.exception() is None:
-        _discard(task.result())
-
-
-def _discard(result: object) -> None:
-    if isinstance(result, bytearray):
-        Secret(result).wipe()
+    def _discard(self, result: object) -> None:
+        self._account.dropped(self.number)
+        if isinstance(result, bytearray):
+            Secret(result).wipe()
 
 
 def _key_name(key: str) -> KeyName:

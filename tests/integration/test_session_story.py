@@ -99,8 +99,8 @@ async def test_another_user_is_served_nothing() -> None:
             session.decrypt(STRANGER, "encryption", "RSA1_5", bytes(256)),
             core.authenticate(presence, caller=STRANGER),
             presence.read_object(STRANGER, "CPS_DATA"),
-            change_pin(presence, STRANGER, Typed(PIN, b"4321")),
-            unblock_pin(presence, STRANGER, Typed(PUK, b"4321")),
+            change_pin(presence, core.sessions.account, STRANGER, Typed(PIN, b"4321")),
+            unblock_pin(presence, core.sessions.account, STRANGER, Typed(PUK, b"4321")),
         ):
             with pytest.raises(NotAuthorized):
                 await attempt
@@ -225,7 +225,7 @@ async def test_what_cannot_be_decrypted_is_refused_by_name(
 async def test_a_pin_is_changed_and_the_old_one_is_no_longer_it() -> None:
     async with running_core() as core:
         presence = await core.insert(card_of())
-        await change_pin(presence, HOLDER, Typed(PIN, b"4321"))
+        await change_pin(presence, core.sessions.account, HOLDER, Typed(PIN, b"4321"))
         with pytest.raises(PinIncorrect):
             await core.authenticate(presence)
         assert (await core.authenticate(presence, b"4321")).end_reason is None
@@ -235,9 +235,9 @@ async def test_a_pin_change_with_a_wrong_pin_or_a_bad_new_one_changes_nothing() 
     async with running_core() as core:
         presence = await core.insert(card_of())
         with pytest.raises(PinFormat):
-            await change_pin(presence, HOLDER, Typed(PIN, b"43210"))
+            await change_pin(presence, core.sessions.account, HOLDER, Typed(PIN, b"43210"))
         with pytest.raises(PinIncorrect) as caught:
-            await change_pin(presence, HOLDER, Typed(b"9999", b"4321"))
+            await change_pin(presence, core.sessions.account, HOLDER, Typed(b"9999", b"4321"))
         assert caught.value.fields == {"tries_left": 2}
         assert (await core.authenticate(presence)).end_reason is None
 
@@ -245,7 +245,7 @@ async def test_a_pin_change_with_a_wrong_pin_or_a_bad_new_one_changes_nothing() 
 async def test_a_pin_is_changed_while_its_session_goes_on() -> None:
     async with running_core() as core:
         session = await core.authenticated(card_of())
-        await change_pin(only(core), HOLDER, Typed(PIN, b"4321"))
+        await change_pin(only(core), core.sessions.account, HOLDER, Typed(PIN, b"4321"))
         assert await session.sign(HOLDER, "signature", "RS256", DIGEST)
 
 
@@ -254,11 +254,11 @@ async def test_a_blocked_pin_is_unblocked_with_the_puk() -> None:
         presence = await core.insert(card_of("pin-blocked"))
         assert presence.tries_left == 0
         with pytest.raises(PukFormat):
-            await unblock_pin(presence, HOLDER, Typed(b"1234", b"4321"))
+            await unblock_pin(presence, core.sessions.account, HOLDER, Typed(b"1234", b"4321"))
         with pytest.raises(PukIncorrect) as caught:
-            await unblock_pin(presence, HOLDER, Typed(b"99999999", b"4321"))
+            await unblock_pin(presence, core.sessions.account, HOLDER, Typed(b"99999999", b"4321"))
         assert caught.value.fields == {"tries_left": 9}
-        await unblock_pin(presence, HOLDER, Typed(PUK, b"4321"))
+        await unblock_pin(presence, core.sessions.account, HOLDER, Typed(PUK, b"4321"))
         assert presence.tries_left == 3
         assert (await core.authenticate(presence, b"4321")).end_reason is None
 

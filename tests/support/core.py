@@ -16,10 +16,12 @@ from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.memory import open_memory
 from cardd.cards.roster import PresentReader, Roster
+from cardd.journal import Event, JournalUnavailable, Kind, Trouble
 from cardd.pki.store import TrustStore
 from cardd.readers.events import ReaderEvent
 from cardd.readers.stack import PcscStack
 from cardd.readers.watch import Watch
+from cardd.sessions.account import Account
 from cardd.sessions.pin import PinQuestion
 from cardd.sessions.presence import Environment, Presence
 from cardd.sessions.registry import Sessions
@@ -117,10 +119,36 @@ class Heard:
         return [about[1] for what, about in self.news if what == "session-ended" and isinstance(about, tuple)]
 
 
+class Noted:
+    """A journal that keeps what it is told; `broken` makes it one that cannot be written."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.broken: Trouble | None = None
+
+    async def record(self, event: Event) -> None:
+        """Keep it, or fail."""
+        await asyncio.sleep(0)
+        if self.broken is not None:
+            raise JournalUnavailable(self.broken)
+        self.events.append(event)
+
+    def note(self, event: Event) -> None:
+        """Keep it."""
+        self.events.append(event)
+
+    def kinds(self) -> list[Kind]:
+        """What happened, in order."""
+        return [event.kind for event in self.events]
+
+
 class Core:
     """Readers, cards and sessions, running."""
 
-    def __init__(self, pcsc: InProcessPcsc, reader: InProcessReader, sessions: Sessions, heard: Heard) -> None:
+    def __init__(
+        self, pcsc: InProcessPcsc, reader: InProcessReader, sessions: Sessions, heard: Heard, journal: Noted
+    ) -> None:
+        self.journal = journal
         self.pcsc = pcsc
         self.reader = reader
         self.sessions = sessions
@@ -168,7 +196,8 @@ async def running_core(
     store = TrustStore.load(authorities, unpinned=frozenset(), simulator=authorities, clock=clock)
     pcsc = InProcessPcsc()
     stack = PcscStack(pcsc)
-    sessions, heard = Sessions(Environment(lambda: store, clock)), Heard()
+    journal, heard = Noted(), Heard()
+    sessions = Sessions(Environment(lambda: store, clock), Account(journal, journal))
     sessions.listen(heard)
     roster = Roster(stack, Drivers([driver]), sessions, memory=open_memory(memory), hold=hold, queue=queue)
     loop = asyncio.get_running_loop()
@@ -181,7 +210,7 @@ async def running_core(
     reader = pcsc.add_reader(READER)
     watch.start()
     try:
-        yield Core(pcsc, reader, sessions, heard)
+        yield Core(pcsc, reader, sessions, heard, journal)
     finally:
         await sessions.stop()
         await asyncio.to_thread(watch.stop)

@@ -143,6 +143,8 @@ class CarddProcess:
         trust.mkdir(exist_ok=True)
         pki = [f'directory = "{trust}"', *([] if authorities is None else [f'simulator = "{authorities}"'])]
         memory = f'memory = "{self._folder / "cards"}"'
+        journal = f'directory = "{self._folder / "journal"}"\njournald = false'
+        sections["journal"] = "\n".join([journal, sections.get("journal", "")])
         sections["pki"] = "\n".join([*pki, sections.get("pki", "")])
         sections["cards"] = "\n".join([memory, sections.get("cards", "")])
         self.config.write_text("".join(f"[{name}]\n{text}\n" for name, text in sections.items()))

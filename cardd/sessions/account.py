@@ -1,0 +1,125 @@
+"""What happens to cards and sessions, told to the journal: no journal, no service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from cardd import errors
+from cardd.access.caller import Caller
+from cardd.journal import CallerRef, Detail, Event, HolderRef, JournalUnavailable, Kind, clipped
+from cardd.sessions.presence import Presence
+from cardd.sessions.states import EndReason
+
+What = Mapping[Detail, str | int | bool]
+
+
+class Recorder(Protocol):
+    """What this needs of the journal (`cardd.journal.Journal` has it)."""
+
+    async def record(self, event: Event) -> object:
+        """Write it down; returns when it is on the disk.
+
+        Raises:
+            JournalUnavailable: it is not written.
+        """
+
+    def note(self, event: Event) -> None:
+        """Have it written, without waiting: for what cannot be refused any more."""
+
+
+class RefusalRecorder(Protocol):
+    """What sums refusals up (`cardd.journal.refusals.Refusals` has it)."""
+
+    async def record(self, refusal: Event) -> object:
+        """Write it down, or count it."""
+
+
+class Account:
+    """Tells the journal.
+
+    Args:
+        journal: where entries go.
+        refusals: where refusals go, which a user could otherwise fill the disk with.
+    """
+
+    def __init__(self, journal: Recorder, refusals: RefusalRecorder) -> None:
+        self._journal = journal
+        self._refusals = refusals
+
+    async def served(self, kind: Kind, presence: Presence, caller: Caller, what: What) -> None:
+        """Something was done for a caller; written before the reply that it describes.
+
+        Raises:
+            JournalUnavailable: it is not written, and so must not be replied.
+        """
+        await self._written(Event(kind, holder=holder_of(presence), caller=reference(caller), what=what))
+
+    async def refused(self, caller: Caller, action: str, error: errors.CarddError, presence: Presence | None) -> None:
+        """A caller was refused something. A journal that cannot be written changes nothing: it was refused anyway."""
+        holder = None if presence is None else holder_of(presence)
+        what = {Detail.ACTION: clipped(action), **_tries_left(error)}
+        event = Event(Kind.REFUSED, result=error.short_name, holder=holder, caller=reference(caller), what=what)
+        try:
+            await self._refusals.record(event)
+        except JournalUnavailable:
+            return
+
+    def noted(self, kind: Kind, presence: Presence | None = None, what: What | None = None) -> None:
+        """Something happened that nobody can be refused any more."""
+        holder = None if presence is None else holder_of(presence)
+        self._journal.note(Event(kind, holder=holder, what=what or {}))
+
+    def card_inserted(self, presence: Presence) -> None:
+        """A card is in a reader."""
+        self.noted(Kind.CARD_INSERTED, presence, _where(presence))
+
+    def card_departed(self, presence: Presence) -> None:
+        """It is gone."""
+        reason = presence.card.insertion.mark.reason
+        what = {**_where(presence), Detail.REASON: "" if reason is None else reason.value}
+        self.noted(Kind.CARD_DEPARTED, presence, what)
+
+    def identified(self, presence: Presence) -> None:
+        """It said who it is, and its certificate was judged."""
+        trust = "" if presence.trust is None else presence.trust.reason.value
+        kind = "" if presence.card.identity is None else presence.card.identity.kind.value
+        self.noted(Kind.IDENTIFIED, presence, {**_where(presence), Detail.TRUST: trust, Detail.CARD_KIND: kind})
+
+    def session_ended(self, presence: Presence | None, number: int, reason: EndReason, uses: int) -> None:
+        """A session ended, having served so many uses."""
+        what = {Detail.SESSION: str(number), Detail.REASON: reason.value, Detail.COUNT: uses}
+        self.noted(Kind.SESSION_ENDED, presence, what)
+
+    def dropped(self, number: int) -> None:
+        """The card had computed something that was not sent: the session had ended."""
+        self.noted(Kind.DROPPED_RESULT, what={Detail.SESSION: str(number)})
+
+    async def _written(self, event: Event) -> None:
+        try:
+            await self._journal.record(event)
+        except JournalUnavailable as error:
+            raise errors.JournalUnavailable(reason=error.trouble.value) from error
+
+
+def reference(caller: Caller) -> CallerRef:
+    """Who called, as the journal keeps it."""
+    return CallerRef(uid=caller.uid, pid=caller.pid)
+
+
+def holder_of(presence: Presence) -> HolderRef | None:
+    """Whose card it is, as far as it is known."""
+    identity, professional = presence.card.identity, presence.professional
+    if identity is None:
+        return None
+    national_id = "" if professional is None else professional.national_id
+    return HolderRef(national_id=clipped(national_id, 64), card=clipped(identity.serial, 64))
+
+
+def _where(presence: Presence) -> dict[Detail, str | int | bool]:
+    return {Detail.READER: clipped(presence.card.insertion.reader), Detail.NUMBER: presence.number}
+
+
+def _tries_left(error: errors.CarddError) -> dict[Detail, str | int | bool]:
+    tries_left = error.fields.get("tries_left")
+    return {Detail.TRIES_LEFT: tries_left} if type(tries_left) is int and tries_left >= 0 else {}
