@@ -20,9 +20,6 @@ from cardd.journal.store import Store
 
 log = logging.getLogger("cardd.journal")
 
-_RETRY = 5.0
-"""Seconds between attempts to write a backlog that nobody waits for."""
-
 Outcome = Head | JournalUnavailable | None
 Answer = Callable[[Outcome], None]
 """Called on the loop, with the head of the entry, or why it is not written. (None: there was nothing to seal.)"""
@@ -76,11 +73,13 @@ class Pace:
         seal_seconds: an entry is sealed at the latest this long after it was written.
         seal_entries: and when so many are not sealed.
         backlog: entries that nobody waits for, kept while the disk refuses them.
+        retry_seconds: between attempts to write that backlog when no other entry comes.
     """
 
     seal_seconds: float = 600.0
     seal_entries: int = 8192
     backlog: int = 1024
+    retry_seconds: float = 5.0
 
 
 class Writer(threading.Thread):
@@ -207,7 +206,7 @@ class Writer(threading.Thread):
                     self._keep(body)
                 else:
                     outcomes.append((answer, error))
-            self._retry_at = time.monotonic() + _RETRY if self._backlog else None
+            self._retry_at = time.monotonic() + self._pace.retry_seconds if self._backlog else None
 
     def _with_losses(self) -> Sequence[Body]:
         if not self._lost:

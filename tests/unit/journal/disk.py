@@ -9,6 +9,7 @@ import enum
 import errno
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 PAGE = 512
@@ -59,6 +60,8 @@ class MemoryDisk:
         """By number of the call (only calls that change or sync something are counted)."""
         self.lasting: Failure | None = None
         """Every such call fails like this."""
+        self.refuses: Callable[[bytes], bool] = lambda _data: False
+        """Which writes find no space."""
 
     def _call(self, name: str) -> Failure | None:
         failure = self.failures.get(len(self.calls), self.lasting)
@@ -154,6 +157,8 @@ class MemoryHandle:
 
     def write_at(self, offset: int, data: bytes) -> int:
         failure = self._disk._call("write")
+        if self._disk.refuses(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if failure in {Failure.SHORT, Failure.CRASH}:
             data = data[: max(1, len(data) // 3)]
         seen = self._inode.seen
@@ -165,10 +170,9 @@ class MemoryHandle:
         return len(data)
 
     def truncate(self, size: int) -> None:
-        crash = self._disk._call("truncate")
+        self._disk._crash_if(self._disk._call("truncate"))
         del self._inode.seen[size:]
         self._inode.dirty.add(size // PAGE)
-        self._disk._crash_if(crash)
 
     def sync(self) -> None:
         failure = self._disk._call("sync")

@@ -7,6 +7,7 @@ import pytest
 from cardd.journal.entry import body_of
 from cardd.journal.errors import JournalUnavailable
 from cardd.journal.event import Kind
+from cardd.journal.problems import Fault
 from cardd.journal.query import Query, search
 from cardd.journal.verify import verify
 from tests.unit.journal.disk import Crash, Failure, MemoryDisk, chance_of
@@ -144,3 +145,94 @@ def test_a_start_on_a_disk_that_refuses_is_tried_again(failure: Failure) -> None
     commit(store, clock, [7])
     assert numbers_in(disk) == [7]
     assert verify(disk).sound
+
+
+def test_a_disk_that_takes_headers_and_no_entries_is_not_littered() -> None:
+    disk, clock = MemoryDisk(), SteadyClock()
+    store = small_store(disk, clock)
+    commit(store, clock, range(3))
+    disk.refuses = lambda data: b'"kind":"signed"' in data
+    for number in range(20):
+        with pytest.raises(JournalUnavailable, match="full"):
+            commit(store, clock, [100 + number])
+    assert sum(name.startswith("journal-") for name in disk.names()) <= 2
+    disk.refuses = lambda _data: False
+    commit(store, clock, [3])
+    assert numbers_in(disk) == [0, 1, 2, 3]
+    assert verify(disk).sound
+
+
+def test_the_first_head_is_on_the_medium() -> None:
+    for seed in range(20):
+        disk = MemoryDisk(chance_of(seed))
+        store = small_store(disk, SteadyClock())
+        store.open()
+        assert store.head is not None
+        assert verify(disk.after_crash()).head == store.head
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_crash_while_a_start_cuts_a_torn_tail_loses_no_byte_of_it(seed: int) -> None:
+    torn = b'{"boot":"torn' + b"x" * 1500
+    number = 0
+    while True:
+        disk, clock = MemoryDisk(chance_of(seed)), SteadyClock()
+        store = small_store(disk, clock, 8192)
+        commit(store, clock, range(3))
+        [inode] = [inode for name, inode in disk.inodes.items() if name.startswith("journal-")]
+        end = len(bytes(inode.seen).rstrip(b"\0"))
+        for content in (inode.seen, inode.durable):
+            content[end : end + len(torn)] = torn
+        disk.failures = {len(disk.calls) + number: Failure.CRASH}
+        try:
+            small_store(disk, clock, 8192).open()
+        except Crash:
+            disk = disk.after_crash()
+        else:
+            return
+        number += 1
+        restarted_and_whole(disk, [0, 1, 2], f"call {number}")
+        kept = {bytes(one.seen) for name, one in disk.inodes.items() if name.startswith("cut-")}
+        assert torn in kept
+
+
+def test_a_line_that_a_dying_process_could_not_sync_is_not_built_upon_unsynced() -> None:
+    """After the failed sync the line looks right to the next process, counts as clean, and is not on the medium."""
+    disk, clock = MemoryDisk(), SteadyClock()
+    store = small_store(disk, clock, 8192)
+    commit(store, clock, range(3))
+    disk.failures = {len(disk.calls) + 1: Failure.INPUT_OUTPUT, len(disk.calls) + 2: Failure.CRASH}
+    with pytest.raises(Crash):
+        commit(store, clock, range(3, 9))
+    disk.failures = {}
+    assert numbers_in(disk) == list(range(9))
+    store = small_store(disk, clock, 8192)
+    commit(store, clock, [9])
+    survivor = disk.after_crash()
+    assert numbers_in(survivor) == list(range(10))
+    assert verify(survivor).sound
+
+
+def test_a_tail_that_changed_under_a_failing_disk_is_told() -> None:
+    disk, clock = MemoryDisk(), SteadyClock()
+    store = small_store(disk, clock, 8192)
+    commit(store, clock, range(3))
+    [inode] = [inode for name, inode in disk.inodes.items() if name.startswith("journal-")]
+    place = bytes(inode.seen).rindex(b'"number":2')
+    inode.seen[place + 9] = ord("7")
+    disk.failures = {len(disk.calls) + 1: Failure.INPUT_OUTPUT}
+    with pytest.raises(JournalUnavailable):
+        commit(store, clock, [3])
+    commit(store, clock, [4])
+    causes = [one.entry.what["cause"] for one in search(disk, Query(kinds=frozenset({Kind.JOURNAL_CUT.value})))]
+    assert causes == ["tail-differs"]
+    assert [problem.fault for problem in verify(disk).problems] == [Fault.ALTERED]
+
+
+def test_a_clock_that_went_back_is_told() -> None:
+    disk = MemoryDisk()
+    commit(small_store(disk, SteadyClock(2_000_000_000)), SteadyClock(2_000_000_000), [1])
+    commit(small_store(disk, SteadyClock(1_000_000_000)), SteadyClock(1_000_000_000), [2])
+    report = verify(disk)
+    assert report.sound
+    assert any("clock went back 1 time" in notice for notice in report.notices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from cardd.journal.link import Head
 from cardd.journal.query import Query, search
 from cardd.journal.store import Limits
 from cardd.journal.verify import verify
-from cardd.journal.writer import Pace
+from cardd.journal.writer import Item, Pace
 from tests.unit.journal.disk import Failure, MemoryDisk
 from tests.unit.journal.support import event, numbers_in
 
@@ -165,6 +165,34 @@ async def test_sessions_end_while_the_disk_is_full_and_their_ends_are_written_af
         await journal.record(event(5))
         assert numbers_in(disk) == [1, 2, 3, 4, 5]
     assert verify(disk).sound
+
+
+async def test_what_is_remembered_is_written_without_another_entry_to_bring_it() -> None:
+    disk = MemoryDisk()
+    async with running(disk, Settings(CALM.limits, Pace(FOREVER, 1 << 30, retry_seconds=0.01))) as journal:
+        changes: asyncio.Queue[JournalUnavailable | None] = asyncio.Queue()
+        journal.listen(lambda: changes.put_nowait(journal.trouble))
+        disk.lasting = Failure.NO_SPACE
+        journal.note(event(1))
+        assert await asyncio.wait_for(changes.get(), 60) is not None
+        disk.lasting = None
+        assert await asyncio.wait_for(changes.get(), 60) is None
+        assert numbers_in(disk) == [1]
+
+
+async def test_those_who_come_in_one_turn_of_the_loop_are_handed_over_together() -> None:
+    disk = MemoryDisk()
+    async with running(disk) as journal:
+        handed: list[int] = []
+        put = journal._writer.put
+
+        def counted(items: Sequence[Item]) -> None:
+            handed.append(len(items))
+            put(items)
+
+        journal._writer.put = counted  # type: ignore[method-assign]  # to see what is handed over at once
+        await asyncio.gather(*(journal.record(event(number)) for number in range(20)))
+        assert handed == [20]
 
 
 async def test_what_is_remembered_is_bounded_and_what_was_lost_is_counted() -> None:

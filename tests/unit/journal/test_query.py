@@ -130,10 +130,12 @@ def test_a_follower_sees_what_is_new() -> None:
 def test_an_unfinished_or_spoilt_line_is_passed_over(*, newest_first: bool) -> None:
     disk, clock = MemoryDisk(), SteadyClock()
     store = small_store(disk, clock, 1 << 18)
-    commit(store, clock, range(5))
+    head = commit(store, clock, range(5))[-1]
     [inode] = [inode for name, inode in disk.inodes.items() if name.startswith("journal-")]
     end = len(bytes(inode.seen).rstrip(b"\0"))
-    inode.seen[end : end + 20] = b'{"boot":"unfinished '
+    # Nothing but its newline lacks.
+    unfinished = body_of(event(5), clock.now()).line(head.seq + 1, head.digest)[:-1]
+    inode.seen[end : end + len(unfinished)] = unfinished
     place = bytes(inode.seen).index(b'"number":2')
     inode.seen[place] = 0
     found = [one.entry.what["number"] for one in search(disk, Query(newest_first=newest_first))]

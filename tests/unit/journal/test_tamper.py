@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -229,6 +230,27 @@ def rehashed(change: Callable[[bytes], bytes]) -> Segments:
             lines[index] = new
             prev = digest_of(new)
     return segments
+
+
+def test_zeros_put_behind_a_closed_segment() -> None:
+    segments = copy()
+    next(iter(segments.values())).append(bytes(100))
+    _, names = judged(segments, witness=False)
+    assert names == [Fault.ALTERED]
+
+
+def test_a_count_that_is_wrong_is_seen_even_where_no_seal_follows() -> None:
+    def miscount(line: bytes) -> bytes:
+        return line if b'"previous":null' in line else COUNT.sub(b'"entries":27,', line)
+
+    segments = rehashed(miscount)
+    last = list(segments)[-1]
+    segments = {name: lines for name, lines in segments.items() if name != last} | {last: segments[last][:1]}
+    _, names = judged(segments, witness=False)
+    assert Fault.ALTERED in names or Fault.BROKEN_SEAL in names
+
+
+COUNT = re.compile(rb'"entries":\d+,(?=.*"kind":"segment")')
 
 
 def test_a_forger_who_makes_all_links_right_is_betrayed_by_the_seals() -> None:
