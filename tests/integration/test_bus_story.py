@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -317,3 +318,12 @@ def test_a_frozen_bus_does_not_keep_the_daemon_from_stopping() -> None:
             assert running.cardd.wait(PATIENCE) == 0
         finally:
             running.bus.resume()
+
+
+def test_the_daemon_loads_one_openssl_at_most() -> None:
+    """The one inside `cryptography`; Debian's own would be mapped by the standard library (docs/decisions/0004)."""
+    with running_cardd() as running:
+        mapped = Path(f"/proc/{running.cardd.pid}/maps").read_text()
+    assert "libcrypto" not in mapped
+    assert "libssl" not in mapped
+    assert "cryptography" in mapped
