@@ -243,6 +243,13 @@ class SessionEnded(CarddError):
     sentence = N_("The session has ended ({reason}); authenticate again.")
 
 
+class NoCardKey(CarddError):
+    """The session rests on a token: it says who somebody is, and has no key of a card."""
+
+    short_name = "NoCardKey"
+    sentence = N_("This session rests on a token and has no key of a card; log in with the card to sign or decrypt.")
+
+
 class NotAuthorized(CarddError):
     """Fields: reason."""
 
@@ -299,6 +306,10 @@ class Internal(CarddError):
     sentence = N_("Something unforeseen went wrong; the log names it under the reference {reference}.")
 
 
+_HOMES = (__name__, "cardd.tokens.errors")
+"""Files whose errors travel on the bus under `PREFIX`."""
+
+
 def fields_of(name: str, message: str) -> Mapping[str, Field]:
     """The fields that an error reply's sentence was made with; empty where the sentence is not the one of that error.
 
@@ -327,9 +338,9 @@ def _typed(text: str) -> Field:
 
 
 def all_errors() -> Mapping[str, type[CarddError]]:
-    """Every class of this file by its D-Bus error name."""
+    """Every class of this file, and of the `errors` of those rooms that are imported, by its D-Bus error name."""
 
     def below(parent: type[CarddError]) -> list[type[CarddError]]:
         return [found for child in parent.__subclasses__() for found in (child, *below(child))]
 
-    return {PREFIX + found.short_name: found for found in below(CarddError) if found.__module__ == __name__}
+    return {PREFIX + found.short_name: found for found in below(CarddError) if found.__module__ in _HOMES}

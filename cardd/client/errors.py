@@ -11,6 +11,7 @@ from functools import cache
 
 from cardd import errors
 from cardd.errors import N_, CarddError
+from cardd.tokens import errors as _token_errors  # noqa: F401  # imported, they are among `errors.all_errors`
 
 _DBUS = "org.freedesktop.DBus.Error."
 
