@@ -33,5 +33,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    (
+        "ALTER TABLE tokens ADD COLUMN minted_by TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX tokens_by_minter ON tokens (minted_by, sequence)",
+    ),
 )
 """Statements by step; step n brings the tables to version n (from 1)."""

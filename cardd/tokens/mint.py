@@ -91,12 +91,14 @@ class MintRequest:
         lifetime: None for the rule's default.
         audience: who may rely on it; empty for the daemon's own audience.
         kind: what it is for.
+        by: who asks, as the daemon knows callers ("uid:1000"): who may look after it later.
     """
 
     device: PublicKey
     lifetime: timedelta | None = None
     audience: tuple[str, ...] = ()
     kind: str = DEFAULT_KIND
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Minter:
         about_holder = holder_claims(holder.professional, holder.certificate)
         key = rsa_key_of(holder.certificate, "token")
         token = await sign_by_card(header, {**claims.to_json(), **about_holder}, key, holder.sign, "token")
-        await self._registry.add(_record(claims, holder, token, str(about_holder.get("card_id", ""))))
+        await self._registry.add(_record(claims, holder, token, str(about_holder.get("card_id", "")), request.by))
         return MintedToken(claims.token_id, token, claims.expires_at)
 
     def _claims(self, holder: Authenticated, request: MintRequest) -> TokenClaims:
@@ -199,7 +201,7 @@ def require_audience(audience: str) -> None:
         raise InvalidArgument(argument="audience", reason=reason)
 
 
-def _record(claims: TokenClaims, holder: Authenticated, token: str, card_id: str) -> TokenRecord:
+def _record(claims: TokenClaims, holder: Authenticated, token: str, card_id: str, by: str) -> TokenRecord:
     return TokenRecord(
         token_id=claims.token_id,
         token_hash=token_hash(token),
@@ -213,4 +215,5 @@ def _record(claims: TokenClaims, holder: Authenticated, token: str, card_id: str
         authenticated_at=claims.authenticated_at,
         issued_at=claims.issued_at,
         expires_at=claims.expires_at,
+        minted_by=by,
     )

@@ -56,6 +56,7 @@ class TokenRecord:
         authenticated_at: when the PIN was verified.
         issued_at: when it was minted.
         expires_at: the first moment at which it is no longer good.
+        minted_by: for whom it was minted, as the daemon knows callers ("uid:1000"); empty where that was not kept.
         revocation: None while it is not revoked.
     """
 
@@ -71,6 +72,7 @@ class TokenRecord:
     authenticated_at: datetime
     issued_at: datetime
     expires_at: datetime
+    minted_by: str = ""
     revocation: Revocation | None = None
 
 
@@ -95,12 +97,15 @@ class TokenRegistry(Protocol):
             TokenUnknown.
         """
 
-    async def list_tokens(self, *, limit: int, after: str | None = None) -> tuple[TokenRecord, ...]:
+    async def list_tokens(
+        self, *, limit: int, after: str | None = None, minted_by: str | None = None
+    ) -> tuple[TokenRecord, ...]:
         """Tokens in the order in which they were registered.
 
         Args:
             limit: 1 to `LIST_MAX`.
             after: the id of the last token of the page before; None begins.
+            minted_by: only those that were minted for this caller; None: all.
 
         Raises:
             InvalidArgument: the limit.

@@ -27,13 +27,13 @@ BUSY_TIMEOUT: Final = 5.0
 
 _COLUMNS: Final = (
     "token_id, token_hash, subject, kind, issuer, audience, card_id, certificate, thumbprint,"
-    " authenticated_at, issued_at, expires_at"
+    " authenticated_at, issued_at, expires_at, minted_by"
 )
 _SELECT: Final = (
     f"SELECT {_COLUMNS}, reason, revoked_by, revoked_at"  # noqa: S608 - constants only
     " FROM tokens LEFT JOIN revocations USING (token_id)"
 )
-_INSERT: Final = f"INSERT INTO tokens ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - constants only
+_INSERT: Final = f"INSERT INTO tokens ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - constants only
 
 
 class SqliteTokenRegistry:
@@ -81,10 +81,12 @@ class SqliteTokenRegistry:
         """See `TokenRegistry`."""
         return await self._run(self._reading, lambda: _get(self._opened(self._reader), token_id))
 
-    async def list_tokens(self, *, limit: int, after: str | None = None) -> tuple[TokenRecord, ...]:
+    async def list_tokens(
+        self, *, limit: int, after: str | None = None, minted_by: str | None = None
+    ) -> tuple[TokenRecord, ...]:
         """See `TokenRegistry`."""
         require_limit(limit)
-        return await self._run(self._reading, lambda: _list(self._opened(self._reader), limit, after))
+        return await self._run(self._reading, lambda: _list(self._opened(self._reader), limit, after, minted_by))
 
     async def revoke(self, token_id: str, *, reason: str, by: str, at: datetime) -> Revocation:
         """See `TokenRegistry`."""
@@ -217,14 +219,18 @@ def _get(connection: sqlite3.Connection, token_id: str) -> TokenRecord:
     return _record(found)
 
 
-def _list(connection: sqlite3.Connection, limit: int, after: str | None) -> tuple[TokenRecord, ...]:
+def _list(
+    connection: sqlite3.Connection, limit: int, after: str | None, minted_by: str | None
+) -> tuple[TokenRecord, ...]:
     sequence = 0
     if after is not None:
         found = connection.execute("SELECT sequence FROM tokens WHERE token_id = ?", (after,)).fetchone()
         if found is None:
             raise TokenUnknown
         (sequence,) = found
-    rows = connection.execute(f"{_SELECT} WHERE sequence > ? ORDER BY sequence LIMIT ?", (sequence, limit))
+    whose, values = ("", ()) if minted_by is None else ("AND minted_by = ?", (minted_by,))
+    query = f"{_SELECT} WHERE sequence > ? {whose} ORDER BY sequence LIMIT ?"
+    rows = connection.execute(query, (sequence, *values, limit))
     return tuple(_record(row) for row in rows)
 
 
@@ -242,12 +248,13 @@ def _row(record: TokenRecord) -> tuple[object, ...]:
         seconds(record.authenticated_at),
         seconds(record.issued_at),
         seconds(record.expires_at),
+        record.minted_by,
     )
 
 
 def _record(row: tuple[Any, ...]) -> TokenRecord:  # the columns of _SELECT, which STRICT tables hold to their types
     token_id, token_hash, subject, kind, issuer, audience, card_id, certificate, thumbprint = row[:9]
-    authenticated_at, issued_at, expires_at, reason, revoked_by, revoked_at = row[9:]
+    authenticated_at, issued_at, expires_at, minted_by, reason, revoked_by, revoked_at = row[9:]
     revoked = revoked_at is not None
     return TokenRecord(
         token_id=token_id,
@@ -262,6 +269,7 @@ def _record(row: tuple[Any, ...]) -> TokenRecord:  # the columns of _SELECT, whi
         authenticated_at=moment(authenticated_at),
         issued_at=moment(issued_at),
         expires_at=moment(expires_at),
+        minted_by=minted_by,
         revocation=Revocation(token_id, reason, revoked_by, moment(revoked_at)) if revoked else None,
     )
 

@@ -31,6 +31,7 @@ def record(**changes: object) -> TokenRecord:
         authenticated_at=NOW - HOUR,
         issued_at=NOW,
         expires_at=NOW + HOUR,
+        minted_by="uid:1000",
     )
     return replace(made, **changes)  # type: ignore[arg-type]  # fields by name, as a test changes them
 
@@ -72,6 +73,15 @@ class RegistryContract:
             seen.extend(page)
             after = page[-1].token_id
         assert seen == added
+
+    async def test_a_minter_s_tokens_are_listed_alone(self, registry: TokenRegistry) -> None:
+        added = [record(minted_by=f"uid:{number % 2}") for number in range(6)]
+        for one in added:
+            await registry.add(one)
+        own = await registry.list_tokens(limit=2, minted_by="uid:1")
+        assert list(own) == [added[1], added[3]]
+        assert await registry.list_tokens(limit=2, after=own[-1].token_id, minted_by="uid:1") == (added[5],)
+        assert await registry.list_tokens(limit=2, minted_by="uid:2") == ()
 
     @pytest.mark.parametrize("limit", [0, -1, 1001])
     async def test_a_limit_out_of_bounds_is_refused(self, registry: TokenRegistry, limit: int) -> None:

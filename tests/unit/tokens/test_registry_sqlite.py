@@ -138,8 +138,7 @@ async def test_a_step_is_added_to_an_older_file(tmp_path: Path, monkeypatch: pyt
     assert await second.get(one.token_id) == one
     assert second._writer is not None
     assert second._writer.execute("SELECT version, applied_at FROM migrations ORDER BY version").fetchall() == [
-        (1, int(NOW.timestamp())),
-        (2, int(NOW.timestamp())),
+        (version, int(NOW.timestamp())) for version in range(1, len(more) + 1)
     ]
     await second.close()
 
