@@ -34,22 +34,11 @@ from cardd.tokens.jose import Algorithm, Type, verifies
 from cardd.tokens.keys import PublicKey
 from cardd.tokens.mint import Clock
 from cardd.tokens.registry import Revocation, TokenRegistry
-from cardd.tokens.strict import JsonObject, NotStrict, base64url, base64url_bytes
+from cardd.tokens.strict import NotStrict, base64url, base64url_bytes
 from cardd.tokens.verify import TokenVerifier, VerifiedToken
 
 PROOF: Final = Expected("proof", Type.PROOF, {"jwk": Algorithm.ES256})
 _PROOF_CLAIMS: Final = frozenset({"aud", "nonce", "ath"})
-
-
-def proof_claims(daemon: str, challenge: bytes, token_hash: bytes) -> JsonObject:
-    """What a device signs: whom it answers, what, and for which token (names of RFC 9449).
-
-    Args:
-        daemon: the redeeming daemon's name.
-        challenge: that it gave.
-        token_hash: SHA-256 of the token's text, 32 bytes.
-    """
-    return {"aud": daemon, "nonce": base64url(challenge), "ath": base64url(token_hash)}
 
 
 @dataclass(frozen=True, slots=True)

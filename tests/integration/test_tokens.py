@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from jwcrypto import jwk, jws  # type: ignore[import-untyped]  # ships no types
+from jwcrypto import jwk, jws
 
 from cardd.client.assertions import AssertedBy, AssertionVerifier
 from cardd.errors import SessionEnded
@@ -30,7 +30,8 @@ from cardd.tokens.daemon_key import DaemonKey, load_or_make
 from cardd.tokens.jose import token_hash
 from cardd.tokens.keys import PublicKey
 from cardd.tokens.mint import Authenticated, MintedToken, Minter, MintRequest
-from cardd.tokens.redeem import Redeemer, RedemptionEnd, proof_claims
+from cardd.tokens.proof import proof_claims
+from cardd.tokens.redeem import Redeemer, RedemptionEnd
 from cardd.tokens.registry_sqlite import SqliteTokenRegistry
 from cardd.tokens.rules import LifetimeRules
 from cardd.tokens.verify import TokenVerifier

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from jwcrypto import jwk, jws  # type: ignore[import-untyped]  # ships no types
+from jwcrypto import jwk, jws
 
 __all__ = ["jwk", "jws"]

@@ -21,7 +21,7 @@ from cardd.pki.store import TrustStore
 from cardd.tokens.chain import StoreJudge, x5c_of
 from cardd.tokens.keys import PublicKey
 from cardd.tokens.mint import Authenticated, Minter, MintRequest
-from cardd.tokens.redeem import proof_claims
+from cardd.tokens.proof import proof_claims
 from cardd.tokens.registry_sqlite import SqliteTokenRegistry
 from cardd.tokens.rules import LifetimeRules
 from cardd.tokens.verify import TokenVerifier

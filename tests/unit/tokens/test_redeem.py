@@ -14,7 +14,8 @@ from cardd.tokens import errors
 from cardd.tokens.challenges import LIFETIME, Challenges
 from cardd.tokens.jose import token_hash
 from cardd.tokens.mint import MintedToken
-from cardd.tokens.redeem import Redeemer, Redemption, RedemptionEnd, proof_claims
+from cardd.tokens.proof import proof_claims
+from cardd.tokens.redeem import Redeemer, Redemption, RedemptionEnd
 from cardd.tokens.registry import Revocation, TokenRecord, TokenRegistry
 from cardd.tokens.registry_sqlite import SqliteTokenRegistry
 from tests.unit.pki import factory
