@@ -10,12 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from json.encoder import encode_basestring
 from typing import Any
 
 from cardd.journal.clock import Stamp, time_of, time_text
 from cardd.journal.errors import LineMalformed
 from cardd.journal.event import CallerRef, Detail, Event, HolderRef, Kind, Value
-from cardd.journal.text import string
+from cardd.journal.text import safe, string
 
 SCHEMA = 1
 LINE_MAX = 64 * 1024
@@ -43,7 +44,7 @@ class Body:
 def body_of(event: Event, stamp: Stamp) -> Body:
     """Everything of the line that does not depend on its place."""
     return Body(
-        f'{{"boot":{string(stamp.boot)},"caller":{_caller_text(event.caller)},"holder":{_holder_text(event.holder)},'
+        f'{{"boot":"{stamp.boot}","caller":{_caller_text(event.caller)},"holder":{_holder_text(event.holder)},'
         f'"kind":"{event.kind}","monotonic":{stamp.monotonic},',
         f'"result":"{event.result}","schema":{SCHEMA},',
         f'"time":"{time_text(stamp.microseconds)}","what":{_what_text(event.what)}}}',
@@ -57,7 +58,9 @@ def _what_text(what: Mapping[Detail, Value]) -> str:
     parts: list[str] = []
     for name, value in sorted(what.items()):
         if isinstance(value, str):
-            text = string(value)
+            text = encode_basestring(value)
+            if not text.isprintable():
+                text = safe(text)
         elif isinstance(value, bool):
             text = "true" if value else "false"
         else:

@@ -169,7 +169,7 @@ class Event:
     what: Mapping[Detail, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _RESULT.fullmatch(self.result):
+        if self.result != OK and not _RESULT.fullmatch(self.result):
             raise ValueError("result must be the plain name of an error")
         characters = 0
         for name, value in self.what.items():

@@ -117,11 +117,11 @@ class Journal:
         if self._waiting >= self._settings.queue:
             raise JournalUnavailable(Trouble.BUSY)
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._put(Item(body_of(event, stamp), _Settle(future)))
+        self._put(Item(body_of(event, stamp), future))
         head = await future
-        if head is None:
-            raise JournalUnavailable(Trouble.INTERNAL)
-        return _head_of(head)
+        if isinstance(head, Head):
+            return head
+        raise _own(head)
 
     def note(self, event: Event) -> None:
         """Have an event written without waiting: for what cannot be refused any more (a session's end, a removal).
@@ -151,9 +151,11 @@ class Journal:
             raise JournalUnavailable(Trouble.CLOSED)
         self._closed = last
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._put(Item(order, _Settle(future)))
+        self._put(Item(order, future))
         outcome = await future
-        return None if outcome is None else _head_of(outcome)
+        if isinstance(outcome, JournalUnavailable):
+            raise _own(outcome)
+        return outcome
 
     def _put(self, item: Item) -> None:
         """Gathered until the end of the loop's next turn: callers that one sync woke share the next one, too."""
@@ -175,29 +177,18 @@ class Journal:
         changed = str(report.trouble) != str(self._trouble)
         self._trouble = report.trouble
         for answer, outcome in report.outcomes:
-            answer(outcome)
+            if not answer.done():  # its caller may have left
+                answer.set_result(outcome)
         if changed:
             for listener in self._listeners:
                 listener()
 
 
-class _Settle:
-    """Gives a future its outcome, unless its caller has left."""
-
-    __slots__ = ("_future",)
-
-    def __init__(self, future: asyncio.Future[Outcome]) -> None:
-        self._future = future
-
-    def __call__(self, outcome: Outcome) -> None:
-        if not self._future.done():
-            self._future.set_result(outcome)
-
-
-def _head_of(outcome: Head | JournalUnavailable) -> Head:
-    if isinstance(outcome, JournalUnavailable):
-        raise JournalUnavailable(outcome.trouble, outcome.detail)
-    return outcome
+def _own(outcome: JournalUnavailable | None) -> JournalUnavailable:
+    """A failure of one's own: several callers share the writer's, and raising adds to it."""
+    return (
+        JournalUnavailable(Trouble.INTERNAL) if outcome is None else JournalUnavailable(outcome.trouble, outcome.detail)
+    )
 
 
 def open_directory(path: Path) -> DirectoryFiles:

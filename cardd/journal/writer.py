@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import logging
 import queue
@@ -21,8 +22,9 @@ from cardd.journal.store import Store
 log = logging.getLogger("cardd.journal")
 
 Outcome = Head | JournalUnavailable | None
-Answer = Callable[[Outcome], None]
-"""Called on the loop, with the head of the entry, or why it is not written. (None: there was nothing to seal.)"""
+"""The head of the entry, or why it is not written; None where there was nothing to seal."""
+Answer = asyncio.Future[Outcome]
+"""Carried through this thread, and never touched by it: the loop settles it."""
 
 
 class Order(enum.Enum):
