@@ -12,6 +12,8 @@ from cardd.sessions.presence import Presence
 from cardd.sessions.states import EndReason
 
 What = Mapping[Detail, str | int | bool]
+Whose = Presence | HolderRef | None
+"""Whom something concerns: a card in its reader, a holder without one (of a token), nobody."""
 
 
 class Recorder(Protocol):
@@ -47,28 +49,28 @@ class Account:
         self._journal = journal
         self._refusals = refusals
 
-    async def served(self, kind: Kind, presence: Presence, caller: Caller, what: What) -> None:
+    async def served(self, kind: Kind, whose: Whose, caller: Caller, what: What) -> None:
         """Something was done for a caller; written before the reply that it describes.
 
         Raises:
             JournalUnavailable: it is not written, and so must not be replied.
         """
-        await self._written(Event(kind, holder=holder_of(presence), caller=reference(caller), what=what))
+        await self._written(Event(kind, holder=holder_of(whose), caller=reference(caller), what=what))
 
-    async def refused(self, caller: Caller, action: str, error: errors.CarddError, presence: Presence | None) -> None:
+    async def refused(self, caller: Caller, action: str, error: errors.CarddError, whose: Whose) -> None:
         """A caller was refused something. A journal that cannot be written changes nothing: it was refused anyway."""
-        holder = None if presence is None else holder_of(presence)
         what = {Detail.ACTION: clipped(action), **_tries_left(error)}
-        event = Event(Kind.REFUSED, result=error.short_name, holder=holder, caller=reference(caller), what=what)
+        event = Event(
+            Kind.REFUSED, result=error.short_name, holder=holder_of(whose), caller=reference(caller), what=what
+        )
         try:
             await self._refusals.record(event)
         except JournalUnavailable:
             return
 
-    def noted(self, kind: Kind, presence: Presence | None = None, what: What | None = None) -> None:
+    def noted(self, kind: Kind, whose: Whose = None, what: What | None = None) -> None:
         """Something happened that nobody can be refused any more."""
-        holder = None if presence is None else holder_of(presence)
-        self._journal.note(Event(kind, holder=holder, what=what or {}))
+        self._journal.note(Event(kind, holder=holder_of(whose), what=what or {}))
 
     def card_inserted(self, presence: Presence) -> None:
         """A card is in a reader."""
@@ -86,10 +88,10 @@ class Account:
         kind = "" if presence.card.identity is None else presence.card.identity.kind.value
         self.noted(Kind.IDENTIFIED, presence, {**_where(presence), Detail.TRUST: trust, Detail.CARD_KIND: kind})
 
-    def session_ended(self, presence: Presence | None, number: int, reason: EndReason, uses: int) -> None:
+    def session_ended(self, whose: Whose, number: int, reason: EndReason, uses: int) -> None:
         """A session ended, having served so many uses."""
         what = {Detail.SESSION: str(number), Detail.REASON: reason.value, Detail.COUNT: uses}
-        self.noted(Kind.SESSION_ENDED, presence, what)
+        self.noted(Kind.SESSION_ENDED, whose, what)
 
     def dropped(self, number: int) -> None:
         """The card had computed something that was not sent: the session had ended."""
@@ -107,9 +109,11 @@ def reference(caller: Caller) -> CallerRef:
     return CallerRef(uid=caller.uid, pid=caller.pid)
 
 
-def holder_of(presence: Presence) -> HolderRef | None:
-    """Whose card it is, as far as it is known."""
-    identity, professional = presence.card.identity, presence.professional
+def holder_of(whose: Whose) -> HolderRef | None:
+    """Whose card it is, as far as it is known; or whose token."""
+    if whose is None or isinstance(whose, HolderRef):
+        return whose
+    identity, professional = whose.card.identity, whose.professional
     if identity is None:
         return None
     national_id = "" if professional is None else professional.national_id

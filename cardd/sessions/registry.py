@@ -90,6 +90,10 @@ class Sessions:
         """What opens sessions on this card."""
         return self._authentications[presence.number]
 
+    def take_number(self) -> int:
+        """A number for a session; never given twice, whatever the session rests on."""
+        return next(self._numbers)
+
     def end_reason(self, number: int) -> EndReason | None:
         """Why the session of this number ended, None where no such session was remembered."""
         return self._ended.get(number)
@@ -147,7 +151,7 @@ class Sessions:
         if counted is None:
             return
         del self._open[session.number]
-        self._remember(session.number, counted)
+        self.remember(session.number, counted)
         self._told.session_ended(session, counted)
         log.info("session %d ended: %s, after %d uses", session.number, counted.value, session.uses)
         self.account.session_ended(session.presence, session.number, counted, session.uses)
@@ -183,7 +187,7 @@ class Sessions:
         return self._listener
 
     def _begin(self, presence: Presence, caller: Caller) -> Session:
-        session = Session(next(self._numbers), presence, caller, presence.clock(), self.account, self.end)
+        session = Session(self.take_number(), presence, caller, presence.clock(), self.account, self.end)
         presence.session = session
         self._open[session.number] = session
         log.info("session %d opened on card %d for uid %d", session.number, presence.number, caller.uid)
@@ -206,7 +210,8 @@ class Sessions:
             presence.judge()
             self._told.card_changed(presence)
 
-    def _remember(self, number: int, reason: EndReason) -> None:
+    def remember(self, number: int, reason: EndReason) -> None:
+        """Keep why a session ended, for whoever calls its path later."""
         self._ended[number] = reason
         while len(self._ended) > REMEMBERED_ENDS:
             self._ended.popitem(last=False)

@@ -119,7 +119,7 @@ class Session:
         with client_errors(key=key, algorithm=algorithm):
             signature = await self._serve(caller, lambda card: card.sign(name, wanted, digest))
         what = {Detail.KEY: key, Detail.ALGORITHM: algorithm, Detail.DIGEST: digest.hex()}
-        await self._tell(Kind.SIGNED, caller, what)
+        await self.tell(Kind.SIGNED, caller, what)
         return signature
 
     async def decrypt(self, caller: Caller, key: str, algorithm: str, cryptogram: bytes) -> Secret:
@@ -144,14 +144,40 @@ class Session:
         with client_errors(key=key, algorithm=algorithm):
             plaintext = Secret(await self._serve(caller, lambda card: card.decipher(name, wanted, cryptogram)))
         try:
-            await self._tell(Kind.DECRYPTED, caller, {Detail.KEY: key, Detail.ALGORITHM: algorithm})
+            await self.tell(Kind.DECRYPTED, caller, {Detail.KEY: key, Detail.ALGORITHM: algorithm})
         except BaseException:
             plaintext.wipe()
             raise
         return plaintext
 
-    async def _tell(self, kind: Kind, caller: Caller, what: What) -> None:
-        """Write down what was done; a session that ended meanwhile gives nothing."""
+    async def sign_statement(self, caller: Caller, digest: bytes) -> bytes:
+        """Sign, with the authentication key, what cardd itself has written: a token, an assertion.
+
+        The caller chooses no digest here, so that what is said of raw digests under that key does not concern it.
+        Whoever uses it tells the journal (`tell`) before anything is handed out.
+
+        Args:
+            caller: who asks for the statement.
+            digest: SHA-256 of it, 32 bytes.
+
+        Returns:
+            RSASSA-PKCS1-v1_5 (RS256), as long as the modulus.
+
+        Raises:
+            CarddError: the session's end, what the card refused.
+        """
+        self.require_open(caller)
+        key, algorithm = KeyName.AUTHENTICATION, SignatureAlgorithm.RS256
+        with client_errors(key=key.value, algorithm=algorithm.value):
+            return await self._serve(caller, lambda card: card.sign(key, algorithm, digest))
+
+    async def tell(self, kind: Kind, caller: Caller, what: What) -> None:
+        """Write down what was done; a session that ended meanwhile gives nothing.
+
+        Raises:
+            JournalUnavailable: it is not written, and so must not be replied.
+            SessionEnded.
+        """
         await self._account.served(kind, self.presence, caller, {Detail.SESSION: str(self.number), **what})
         if (error := self.guard()) is not None:
             self._account.dropped(self.number)

@@ -47,6 +47,10 @@ class EndReason(enum.StrEnum):
     READER_REMOVED = "reader-removed"
     CARD_RESET = "card-reset"
     PCSCD_LOST = "pcscd-lost"
+    REVOKED = "revoked"
+    """Its token was revoked."""
+    EXPIRED = "expired"
+    """Its token's time is over."""
     ENDED_BY_USER = "ended-by-user"
     DAEMON_STOPPED = "daemon-stopped"
 

@@ -1,0 +1,134 @@
+"""A session that a token opened: who somebody is, without a card, until the token's end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cardd.access.caller import Caller
+from cardd.access.ownership import require_owner
+from cardd.errors import CarddError, SessionEnded
+from cardd.journal import Detail, HolderRef, Kind, clipped
+from cardd.sessions.account import Account, What
+from cardd.sessions.states import EndReason
+
+if TYPE_CHECKING:
+    from cardd.tokens.redeem import Redemption, TokenHolder  # the JOSE library comes with the first token
+
+Speak = Callable[["TokenHolder", str, bytes], str]
+"""Makes an assertion for a token's holder: audience and nonce to a compact JWS by the daemon's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What a token's end is told by.
+
+    Args:
+        wall: the time, UTC and aware.
+        boot: seconds of a clock that is never set and goes on in suspend (CLOCK_BOOTTIME).
+    """
+
+    wall: Callable[[], datetime]
+    boot: Callable[[], float]
+
+
+class TokenSession:
+    """Who a redeemed token stands for; it serves its owner alone.
+
+    Args:
+        number: names it; never used again.
+        redemption: the token in use.
+        owner: who redeemed it.
+        clocks: tell its end. A wall clock that is set back does not make it last.
+        account: what is told to the journal before each reply.
+        speak: makes assertions.
+    """
+
+    def __init__(
+        self, number: int, redemption: Redemption, owner: Caller, clocks: Clocks, account: Account, speak: Speak
+    ) -> None:
+        self.number = number
+        self.redemption = redemption
+        self.holder = redemption.holder
+        self.owner_uid = owner.uid
+        self.since = clocks.wall()
+        self.uses = 0
+        self._clocks = clocks
+        self._account = account
+        self._speak = speak
+        self._deadline = clocks.boot() + (self.holder.expires_at - self.since).total_seconds()
+        self._reason: EndReason | None = None
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends at the latest, UTC."""
+        return self.holder.expires_at
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until it expires, by the clock that is nearer to it; 0 or less once it has."""
+        by_wall = (self.expires_at - self._clocks.wall()).total_seconds()
+        return min(by_wall, self._deadline - self._clocks.boot())
+
+    @property
+    def whose(self) -> HolderRef:
+        """The holder, as the journal keeps him."""
+        return HolderRef(national_id=clipped(self.holder.professional.national_id, 64), card="")
+
+    @property
+    def end_reason(self) -> EndReason | None:
+        """Why it has ended, None while it is open. Its time counts at once, however late a timer tells it."""
+        if self._reason is None and self.remaining <= 0:
+            return EndReason.EXPIRED
+        return self._reason
+
+    def guard(self) -> CarddError | None:
+        """What to send instead of a result, should it be sent now."""
+        reason = self.end_reason
+        return None if reason is None else SessionEnded(reason=reason.value)
+
+    def close(self, reason: EndReason) -> EndReason | None:
+        """Mark the end. Gives the reason that counts, or None where it was closed before."""
+        if self._reason is not None:
+            return None
+        self._reason = self.end_reason or reason
+        return self._reason
+
+    def require_open(self, caller: Caller) -> None:
+        """Let the owner's call through while the session is open.
+
+        Raises:
+            SessionEnded, NotAuthorized.
+        """
+        if (error := self.guard()) is not None:
+            raise error
+        require_owner(caller, self.owner_uid)
+
+    async def assert_to(self, caller: Caller, audience: str, nonce: bytes) -> str:
+        """Tell one audience who the holder is, now, by the daemon's key.
+
+        Args:
+            caller: who asks.
+            audience: to whom: an origin or another name.
+            nonce: the audience's random bytes.
+
+        Raises:
+            InvalidArgument: audience or nonce.
+            SessionEnded, NotAuthorized, JournalUnavailable.
+        """
+        self.require_open(caller)
+        assertion = self._speak(self.holder, audience, nonce)
+        self.uses += 1
+        what: What = {
+            Detail.SESSION: str(self.number),
+            Detail.LEVEL: "token",
+            Detail.TOKEN: self.holder.token_id,
+            Detail.AUDIENCE: clipped(audience),
+        }
+        await self._account.served(Kind.ASSERTED, self.whose, caller, what)
+        if (error := self.guard()) is not None:
+            self._account.dropped(self.number)
+            raise error
+        return assertion

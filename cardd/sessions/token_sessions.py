@@ -1,0 +1,116 @@
+"""Every session that rests on a token, and how it ends: by time, by revocation, by its owner, with the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cardd.access.caller import Caller
+from cardd.sessions.account import Account
+from cardd.sessions.registry import Sessions
+from cardd.sessions.states import EndReason
+from cardd.sessions.token_session import Clocks, Speak, TokenSession
+from cardd.tokens.errors import TokenRevoked
+
+if TYPE_CHECKING:
+    from cardd.tokens.redeem import Redemption
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN: Final = 60.0
+"""Seconds between two looks at the clocks while a session is open: the loop's own clock stands still in suspend, and
+does not follow the wall clock. A session that has expired serves nobody meanwhile; only `Ended` may come so late."""
+
+
+class TokenSessionsListener(Protocol):
+    """Who is told, on the loop and in the order in which things happen."""
+
+    def token_session_opened(self, session: TokenSession) -> None:
+        """A token was redeemed."""
+
+    def token_session_ended(self, session: TokenSession, reason: EndReason) -> None:
+        """It ended: told first of all."""
+
+
+class TokenSessions:
+    """The open ones: one for each token and user, however often the user redeems it.
+
+    Args:
+        sessions: the registry of the cards' sessions, which numbers all of them and remembers why each ended.
+        account: what is told to the journal.
+        clocks: tell the ends.
+    """
+
+    def __init__(self, sessions: Sessions, account: Account, clocks: Clocks) -> None:
+        self._sessions = sessions
+        self._account = account
+        self._clocks = clocks
+        self._listener: TokenSessionsListener | None = None
+        self._open: dict[tuple[str, int], TokenSession] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+
+    def listen(self, listener: TokenSessionsListener) -> None:
+        """Name who is told; before anything happens."""
+        self._listener = listener
+
+    def find(self, token_id: str, caller: Caller) -> TokenSession | None:
+        """The session that a token has opened for this user."""
+        return self._open.get((token_id, caller.uid))
+
+    def open(self, number: int, redemption: Redemption, caller: Caller, speak: Speak) -> TokenSession:
+        """Begin a session.
+
+        Args:
+            number: of `Sessions.take_number`.
+            redemption: the token in use; closed with the session.
+            caller: whose session it is.
+            speak: makes its assertions.
+
+        Raises:
+            TokenRevoked: meanwhile.
+        """
+        if redemption.end is not None:
+            raise TokenRevoked
+        session = TokenSession(number, redemption, caller, self._clocks, self._account, speak)
+        self._open[redemption.holder.token_id, caller.uid] = session
+        redemption.on_revoked(functools.partial(self.end, session, EndReason.REVOKED))
+        log.info("session %d opened by a token for uid %d", number, caller.uid)
+        self._told.token_session_opened(session)
+        self._look(session)
+        return session
+
+    def end(self, session: TokenSession, reason: EndReason) -> None:
+        """End a session: the mark, the listener (`Ended`), the journal."""
+        counted = session.close(reason)
+        if counted is None:
+            return
+        del self._open[session.holder.token_id, session.owner_uid]
+        self._sessions.remember(session.number, counted)
+        self._told.token_session_ended(session, counted)
+        session.redemption.close()
+        if (timer := self._timers.pop(session.number, None)) is not None:
+            timer.cancel()
+        log.info("session %d ended: %s, after %d uses", session.number, counted.value, session.uses)
+        self._account.session_ended(session.whose, session.number, counted, session.uses)
+
+    def stop(self) -> None:
+        """End every session (daemon-stopped)."""
+        for session in tuple(self._open.values()):
+            self.end(session, EndReason.DAEMON_STOPPED)
+
+    @property
+    def _told(self) -> TokenSessionsListener:
+        if self._listener is None:
+            raise RuntimeError("TokenSessions.listen comes before the first token")
+        return self._listener
+
+    def _look(self, session: TokenSession) -> None:
+        """End it if its time is over, look again later if not."""
+        remaining = session.remaining
+        if remaining <= 0:
+            self.end(session, EndReason.EXPIRED)
+            return
+        loop = asyncio.get_running_loop()
+        self._timers[session.number] = loop.call_later(min(remaining, LOOK_AGAIN), self._look, session)
