@@ -14,6 +14,7 @@ GROUPS = {
     "removal": ("benchmarks.latency", "removals"),
     "dbus": ("benchmarks.latency", "sign_overhead"),
     "daemon": ("benchmarks.process", "measure"),
+    "journal": ("benchmarks.journal", "measure"),
 }
 """What is measured together, by the beginning of the figures' names."""
 

@@ -189,7 +189,8 @@ class Daemon:
 async def _journal(section: JournalSection) -> AsyncIterator[tuple[Journal, Refusals]]:
     """The open journal; everything that was told is written before it closes."""
     mirror = JournaldMirror() if section.journald else None
-    journal = Journal(open_directory(section.directory), mirror=mirror)
+    files = open_directory(section.directory)
+    journal = Journal(files, mirror=mirror)
     await journal.start()
     if journal.trouble is not None:
         log.error("%s Nothing is served until it can.", journal.trouble)
@@ -199,6 +200,7 @@ async def _journal(section: JournalSection) -> AsyncIterator[tuple[Journal, Refu
     finally:
         refusals.close()
         await journal.close()
+        files.close()
         if mirror is not None:
             mirror.close()
 
