@@ -15,6 +15,9 @@ from typing import Any
 
 DEFAULT_PATH = Path("/etc/cardd/cardd.toml")
 _SIZE_MAX = 1 << 20
+_LIFETIME_MAX = 31 * 24 * 3600
+_KIND = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_PROFESSION = re.compile(r"(CPS|CPF|CPE|CPA)/([0-9]{1,4})")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -94,6 +97,50 @@ def _fingerprints(value: Any) -> frozenset[str]:  # TOML
     return plain
 
 
+def _optional_string(value: Any) -> str:  # TOML
+    return "" if value == "" else _string(value)
+
+
+def _lifetime(value: Any) -> int:  # TOML
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LIFETIME_MAX:
+        raise ValueError(f"must be whole seconds from 1 to {_LIFETIME_MAX} (31 days)")
+    return value
+
+
+def _words(value: Any, form: re.Pattern[str], example: str) -> tuple[str, ...]:  # TOML
+    good = isinstance(value, list) and value and all(isinstance(one, str) and form.fullmatch(one) for one in value)
+    if not good:
+        raise ValueError(f"must be a list of words like {example}")
+    return tuple(value)
+
+
+def _lifetime_rules(value: Any) -> tuple[LifetimeRuleConfig, ...]:  # TOML
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError("must be a list of tables")
+    return tuple(_lifetime_rule(one) for one in value)
+
+
+def _lifetime_rule(table: Mapping[str, Any]) -> LifetimeRuleConfig:  # TOML
+    needed = {"default-lifetime", "maximum-lifetime"}
+    if not needed <= table.keys() <= needed | {"kinds", "professions"}:
+        raise ValueError(
+            "must be tables of default-lifetime and maximum-lifetime, with kinds or professions that they are for"
+        )
+    default, maximum = _lifetime(table["default-lifetime"]), _lifetime(table["maximum-lifetime"])
+    _require_ordered(default, maximum)
+    return LifetimeRuleConfig(
+        default_lifetime=default,
+        maximum_lifetime=maximum,
+        kinds=_words(table["kinds"], _KIND, '"device"') if "kinds" in table else (),
+        professions=_words(table["professions"], _PROFESSION, '"CPS/10"') if "professions" in table else (),
+    )
+
+
+def _require_ordered(default: int, maximum: int) -> None:
+    if default > maximum:
+        raise ValueError("has a default-lifetime that is longer than its maximum-lifetime")
+
+
 def _string_table(value: Any) -> dict[str, str]:  # TOML
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
         raise ValueError("must be a table of strings")
@@ -150,6 +197,41 @@ class JournalSection:
 
 
 @dataclass(frozen=True, slots=True)
+class LifetimeRuleConfig:
+    """How long some tokens may live.
+
+    Args:
+        default_lifetime, maximum_lifetime: seconds.
+        kinds: of tokens that it is for; empty: every kind.
+        professions: type of card and code ("CPS/10") that it is for; empty: everybody.
+    """
+
+    default_lifetime: int
+    maximum_lifetime: int
+    kinds: tuple[str, ...] = ()
+    professions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokensSection:
+    """Where tokens are registered, and how long they live.
+
+    Raises:
+        ValueError: the default lifetime is longer than the maximum.
+    """
+
+    registry: Path = _setting(Path("/var/lib/cardd/tokens.sqlite"), _absolute_path)
+    key: Path = _setting(Path("/var/lib/cardd/token-key.pem"), _absolute_path)
+    audience: str = _setting("", _optional_string)
+    default_lifetime: int = _setting(8 * 3600, _lifetime)
+    maximum_lifetime: int = _setting(12 * 3600, _lifetime)
+    rules: tuple[LifetimeRuleConfig, ...] = _setting((), _lifetime_rules)
+
+    def __post_init__(self) -> None:
+        _require_ordered(self.default_lifetime, self.maximum_lifetime)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration, every value checked."""
 
@@ -159,6 +241,7 @@ class Config:
     pki: PkiSection = PkiSection()
     pin: PinSection = PinSection()
     journal: JournalSection = JournalSection()
+    tokens: TokensSection = TokensSection()
 
 
 def load(path: Path) -> Config:
@@ -214,7 +297,10 @@ def _section(kind: type[Any], name: str, table: Mapping[str, Any], text: str, pa
             values[readers[key].name] = readers[key].metadata["read"](value)
         except ValueError as error:
             raise ConfigError(path, f"{name}.{key} {error}", line) from error
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:  # of values that do not go together
+        raise ConfigError(path, f"[{name}] {error}", _line_of(text, name, None)) from error
 
 
 def _key(attribute: str) -> str:

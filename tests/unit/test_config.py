@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardd.config import Config, ConfigError, load, parse
+from cardd.config import Config, ConfigError, LifetimeRuleConfig, load, parse
+from cardd.holder.nomenclature import CardType
 
 SHIPPED = Path(__file__).parents[2] / "systemd" / "cardd.toml"
 
@@ -41,6 +42,29 @@ def test_an_empty_file_means_the_defaults() -> None:
         ("[pin]\nagent-timeout = nan\n", 2, "pin.agent-timeout"),
         ("[readers]\nbackend = ''\n", 2, "readers.backend"),
         ("[readers.options]\nport = 3\n", 1, "readers.options must be a table of strings"),
+        ("[tokens]\nkey = 'key.pem'\n", 2, "absolute"),
+        ("[tokens]\naudience = 3\n", 2, "tokens.audience must be a string"),
+        ("[tokens]\ndefault-lifetime = 0\n", 2, "tokens.default-lifetime must be whole seconds"),
+        ("[tokens]\nmaximum-lifetime = 2678401\n", 2, "31 days"),
+        ("\n[tokens]\nmaximum-lifetime = 60\n", 2, "longer than its maximum-lifetime"),
+        ("[tokens]\nrules = [3]\n", 2, "list of tables"),
+        ("[tokens]\nrules = [{ default-lifetime = 60 }]\n", 2, "default-lifetime and maximum-lifetime"),
+        (
+            "[tokens]\nrules = [{ default-lifetime = 1, maximum-lifetime = 2, kind = 'x' }]\n",
+            2,
+            "default-lifetime and maximum-lifetime",
+        ),
+        ("[tokens]\nrules = [{ default-lifetime = 3, maximum-lifetime = 2 }]\n", 2, "longer than its maximum-lifetime"),
+        (
+            "[tokens]\nrules = [{ default-lifetime = 1, maximum-lifetime = 2, professions = ['10'] }]\n",
+            2,
+            'words like "CPS/10"',
+        ),
+        (
+            "[tokens]\nrules = [{ default-lifetime = 1, maximum-lifetime = 2, kinds = [] }]\n",
+            2,
+            'words like "device"',
+        ),
         ("[log]\nlevel = 'loud'\n", 2, "log.level must be one of"),
         ("[log\n", None, "no valid TOML"),
     ],
@@ -53,6 +77,24 @@ def test_a_mistake_is_named_with_its_line(text: str, line: int | None, fragment:
     assert str(caught.value).startswith("/etc/cardd/cardd.toml")
     if line is not None:
         assert f"line {line}" in str(caught.value)
+
+
+def test_lifetimes_by_kind_and_profession() -> None:
+    text = """[tokens]
+rules = [
+  { kinds = ["device"], professions = ["CPF/10", "CPS/60"], default-lifetime = 60, maximum-lifetime = 120 },
+  { default-lifetime = 1, maximum-lifetime = 1 },
+]"""
+    assert parse(text).tokens.rules == (
+        LifetimeRuleConfig(60, 120, kinds=("device",), professions=("CPF/10", "CPS/60")),
+        LifetimeRuleConfig(1, 1),
+    )
+
+
+def test_the_types_of_card_are_those_that_there_are() -> None:
+    for one in set(CardType) - {CardType.UNKNOWN}:
+        text = f"[tokens]\nrules = [{{ default-lifetime = 1, maximum-lifetime = 1, professions = ['{one}/1'] }}]"
+        assert parse(text).tokens.rules[0].professions == (f"{one}/1",)
 
 
 def test_fingerprints_are_taken_with_and_without_colons() -> None:

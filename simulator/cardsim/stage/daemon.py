@@ -145,6 +145,8 @@ class CarddProcess:
         memory = f'memory = "{self._folder / "cards"}"'
         journal = f'directory = "{self._folder / "journal"}"\njournald = false'
         sections["journal"] = "\n".join([journal, sections.get("journal", "")])
+        tokens = f'registry = "{self._folder / "tokens.sqlite"}"\nkey = "{self._folder / "token-key.pem"}"'
+        sections["tokens"] = "\n".join([tokens, sections.get("tokens", "")])
         sections["pki"] = "\n".join([*pki, sections.get("pki", "")])
         sections["cards"] = "\n".join([memory, sections.get("cards", "")])
         self.config.write_text("".join(f"[{name}]\n{text}\n" for name, text in sections.items()))
