@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cardd import __version__
@@ -26,8 +26,9 @@ from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.memory import open_memory
 from cardd.cards.roster import Roster
-from cardd.config import DEFAULT_PATH, Config, ConfigError, JournalSection, load
+from cardd.config import DEFAULT_PATH, Config, ConfigError, JournalSection, TokensSection, load
 from cardd.errors import N_, ConfigurationInvalid
+from cardd.holder.nomenclature import CardType
 from cardd.journal import Detail, Journal, JournalUnavailable, Kind, clipped, open_directory
 from cardd.journal.mirror import JournaldMirror
 from cardd.journal.refusals import Refusals
@@ -38,6 +39,9 @@ from cardd.readers.watch import Watch
 from cardd.sessions.account import Account
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
+from cardd.sessions.token_settings import TokenSettings
+from cardd.sessions.tokens import Tokens
+from cardd.tokens.rules import LifetimeRule, LifetimeRules, Profession
 
 log = logging.getLogger("cardd")
 
@@ -115,10 +119,12 @@ class Daemon:
         drivers = Drivers.discover()
         tree = ObjectTree(transport, names.ROOT)
         agents = Agents(transport, timeout=config.pin.agent_timeout, descriptor_timeout=config.pin.descriptor_timeout)
-        service = Service(tree, sessions, agents, descriptor_timeout=config.pin.descriptor_timeout)
+        tokens = Tokens(_token_settings(config.tokens), self._environment, sessions, sessions.account)
+        service = Service(tree, sessions, tokens, agents, descriptor_timeout=config.pin.descriptor_timeout)
         service.add_manager(drivers.names, self._warnings, self._reload)
         self._service = service
         sessions.listen(service)
+        tokens.listen(service)
         dispatcher = Dispatcher(transport, tree, missing=service.missing, refused=service.refused)
         dispatcher.on_departed(agents.forget)
         await dispatcher.start()
@@ -144,10 +150,12 @@ class Daemon:
             log.info("cardd %s serves %s", __version__, names.SERVICE)
             return await _until_stopped(stop, transport)
         finally:
+            tokens.stop()
             await sessions.stop()
             await asyncio.to_thread(watch.stop)
             await roster.stop()
             await _within(FAREWELL_SECONDS, dispatcher.stop(), transport.flushed())
+            await tokens.close()
 
     def _warnings(self) -> list[str]:
         warnings = [f"{problem.source}: {problem.detail}" for problem in self._trust.problems]
@@ -207,6 +215,25 @@ async def _journal(section: JournalSection) -> AsyncIterator[tuple[Journal, Refu
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _token_settings(section: TokensSection) -> TokenSettings:
+    rules = [
+        LifetimeRule(
+            timedelta(seconds=rule.default_lifetime),
+            timedelta(seconds=rule.maximum_lifetime),
+            kinds=frozenset(rule.kinds) or None,
+            professions=frozenset(map(_profession, rule.professions)) or None,
+        )
+        for rule in section.rules
+    ]
+    rest = LifetimeRule(timedelta(seconds=section.default_lifetime), timedelta(seconds=section.maximum_lifetime))
+    return TokenSettings(section.registry, section.key, section.audience, LifetimeRules((*rules, rest)))
+
+
+def _profession(word: str) -> Profession:
+    card_type, _, code = word.partition("/")
+    return CardType(card_type), int(code)
 
 
 def _load_trust(config: Config) -> TrustStore:

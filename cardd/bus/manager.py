@@ -9,8 +9,12 @@ import cardd
 from cardd.access.ownership import require_root
 from cardd.bus import names
 from cardd.bus.agents import Agents
-from cardd.bus.interface import Call, Interface, dbus_property, method
-from cardd.bus.options import no_options
+from cardd.bus.descriptors import OwnedFd
+from cardd.bus.interface import Call, Interface, Variant, dbus_property, method
+from cardd.bus.options import no_options, typed_options
+from cardd.bus.token_session import token_session_path
+from cardd.bus.tokens import list_order, proof_of, token_row, token_text
+from cardd.sessions.tokens import Tokens
 
 
 class ManagerInterface(Interface):
@@ -18,9 +22,11 @@ class ManagerInterface(Interface):
 
     Args:
         agents: where agents register.
+        tokens: what is done with tokens.
         drivers: names of the card drivers that were found.
         warnings: what an administrator should know, as it stands now.
         reload: reads the configuration and the trust directory again (ConfigurationInvalid: it cannot be used).
+        read_timeout: seconds that a caller has for writing a token into its pipe.
     """
 
     name = names.MANAGER
@@ -28,12 +34,17 @@ class ManagerInterface(Interface):
     def __init__(
         self,
         agents: Agents,
+        tokens: Tokens,
         drivers: Sequence[str],
         warnings: Callable[[], Sequence[str]],
         reload: Callable[[], None],
+        *,
+        read_timeout: float,
     ) -> None:
         super().__init__()
         self._agents = agents
+        self._tokens = tokens
+        self._read_timeout = read_timeout
         self._drivers = list(drivers)
         self._warnings = warnings
         self._reload = reload
@@ -48,6 +59,43 @@ class ManagerInterface(Interface):
     async def unregister_agent(self, call: Call, agent: str) -> None:
         """Let it go."""
         self._agents.unregister(call.caller, agent)
+
+    @method("a{sv}", "ay", in_names=("options",), out_names=("challenge",))
+    async def get_challenge(self, call: Call, options: dict[str, Any]) -> bytes:
+        """Give what a token's device answers."""
+        typed_options(options, {})
+        return await self._tokens.challenge(call.caller)
+
+    @method("a{sv}", "ay", in_names=("options",), out_names=("key",))
+    async def get_key(self, call: Call, options: dict[str, Any]) -> bytes:
+        """Give the daemon's own public key."""
+        del call  # it is for everybody
+        typed_options(options, {})
+        return await self._tokens.public_key()
+
+    @method("ha{sv}", "o", in_names=("token", "options"), out_names=("session",))
+    async def redeem_token(self, call: Call, token: OwnedFd, options: dict[str, Any]) -> str:
+        """Open a session with a token."""
+        proof = proof_of(options)
+        text = await token_text(token, timeout=self._read_timeout)
+        session = await self._tokens.redeem(call.caller, text, proof)
+        call.guard = session.guard
+        return token_session_path(session)
+
+    @method("a{sv}", "aa{sv}", in_names=("options",), out_names=("tokens",))
+    async def list_tokens(self, call: Call, options: dict[str, Any]) -> list[dict[str, Variant]]:
+        """List registered tokens."""
+        order = list_order(options)
+        records = await self._tokens.list_tokens(
+            call.caller, limit=order.limit, after=order.after, token_id=order.token_id
+        )
+        return [token_row(record) for record in records]
+
+    @method("ssa{sv}", in_names=("id", "reason", "options"))
+    async def revoke_token(self, call: Call, token_id: str, reason: str, options: dict[str, Any]) -> None:
+        """Revoke a token."""
+        typed_options(options, {})
+        await self._tokens.revoke(call.caller, token_id, reason)
 
     @method()
     async def reload(self, call: Call) -> None:

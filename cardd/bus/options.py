@@ -34,6 +34,25 @@ def interaction_allowed(options: Mapping[str, Any]) -> bool:
     return not option.value
 
 
+def typed_options(options: Mapping[str, Any], signatures: Mapping[str, str]) -> dict[str, Any]:
+    """For a method that has several: the values of those that were given, no-user-interaction left out.
+
+    Args:
+        options: as they came.
+        signatures: of the known ones, by name.
+
+    Raises:
+        UnknownOption: another option.
+        InvalidArgument: an option is of another type.
+    """
+    known = {**signatures, names.OPTION_NO_USER_INTERACTION: "b"}
+    _require_known(options, frozenset(known))
+    for name, option in options.items():
+        if option.signature != known[name]:
+            raise InvalidArgument(argument=name, reason=f"its D-Bus type must be {known[name]}")
+    return {name: option.value for name, option in options.items() if name in signatures}
+
+
 def _require_known(options: Mapping[str, Any], known: frozenset[str]) -> None:
     for name in options:
         if name not in known:

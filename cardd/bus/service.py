@@ -13,27 +13,35 @@ from cardd.bus.manager import ManagerInterface
 from cardd.bus.objects import ObjectTree, properties_of
 from cardd.bus.reader import ReaderInterface, reader_path
 from cardd.bus.session import SessionInterface, session_path
+from cardd.bus.token_session import TokenSessionInterface, token_session_path
 from cardd.cards.roster import PresentReader
 from cardd.errors import CarddError, CardRemoved, SessionEnded
+from cardd.sessions.account import Whose
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason
+from cardd.sessions.token_session import TokenSession
+from cardd.sessions.tokens import Tokens
 
 
 class Service:
-    """Tells the bus what the sessions registry tells it (`cardd.sessions.registry.SessionsListener`).
+    """Tells the bus what sessions and tokens tell it (`SessionsListener`, `TokenSessionsListener`).
 
     Args:
         tree: the objects of this connection.
         sessions: the registry.
+        tokens: what is done with tokens.
         agents: who asks users.
         descriptor_timeout: seconds that a caller has for its end of a descriptor.
     """
 
-    def __init__(self, tree: ObjectTree, sessions: Sessions, agents: Agents, *, descriptor_timeout: float) -> None:
+    def __init__(
+        self, tree: ObjectTree, sessions: Sessions, tokens: Tokens, agents: Agents, *, descriptor_timeout: float
+    ) -> None:
         self._tree = tree
         self._sessions = sessions
+        self._tokens = tokens
         self._agents = agents
         self._descriptor_timeout = descriptor_timeout
         self._told: dict[str, dict[str, Variant]] = {}
@@ -43,7 +51,10 @@ class Service:
         self, drivers: Sequence[str], warnings: Callable[[], Sequence[str]], reload: Callable[[], None]
     ) -> None:
         """Put the Manager at the root."""
-        self._add(names.ROOT, ManagerInterface(self._agents, drivers, warnings, reload))
+        manager = ManagerInterface(
+            self._agents, self._tokens, drivers, warnings, reload, read_timeout=self._descriptor_timeout
+        )
+        self._add(names.ROOT, manager)
 
     def warnings_changed(self) -> None:
         """The Manager's warnings are others now."""
@@ -59,7 +70,7 @@ class Service:
 
     async def refused(self, call: Call, error: CarddError) -> None:
         """Tell the journal of a refusal before it is replied; what an end refuses is told after: ending never waits."""
-        told = self._sessions.account.refused(call.caller, call.member, error, self._presence_at(call.path))
+        told = self._sessions.account.refused(call.caller, call.member, error, self._whose_at(call.path))
         if isinstance(error, SessionEnded | CardRemoved):
             task = asyncio.get_running_loop().create_task(told)
             self._tasks.add(task)
@@ -99,7 +110,9 @@ class Service:
         presence = self._sessions.presence_of(session.card)
         if presence is None:
             return  # it left in this very moment; its end follows
-        interface = SessionInterface(session, presence, self._sessions, write_timeout=self._descriptor_timeout)
+        interface = SessionInterface(
+            session, presence, self._sessions, self._tokens, write_timeout=self._descriptor_timeout
+        )
         self._add(session_path(session), interface)
 
     def session_ended(self, session: Session, reason: EndReason) -> None:
@@ -108,10 +121,22 @@ class Service:
         self._tree.emit(path, SessionInterface.ended, reason.value, urgent=True)
         self._remove(path)
 
-    def _presence_at(self, path: str) -> Presence | None:
+    def token_session_opened(self, session: TokenSession) -> None:
+        """A token was redeemed."""
+        self._add(token_session_path(session), TokenSessionInterface(session, self._tokens))
+
+    def token_session_ended(self, session: TokenSession, reason: EndReason) -> None:
+        """It ended: as `session_ended`."""
+        path = token_session_path(session)
+        self._tree.emit(path, TokenSessionInterface.ended, reason.value, urgent=True)
+        self._remove(path)
+
+    def _whose_at(self, path: str) -> Whose:
         for interface in self._tree.interfaces(path).values():
             if isinstance(interface, CardInterface | SessionInterface):
                 return interface.presence
+            if isinstance(interface, TokenSessionInterface):
+                return interface.session.whose
         return None
 
     def _reader_card_changed(self, presence: Presence) -> None:

@@ -8,12 +8,14 @@ from cardd.bus import names
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.holder import holder_reply
 from cardd.bus.interface import Call, Interface, Signal, Variant, dbus_property, method
-from cardd.bus.options import no_options
+from cardd.bus.options import no_options, typed_options
+from cardd.bus.tokens import mint_order
 from cardd.sessions.descriptors import write_plaintext
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason
+from cardd.sessions.tokens import Tokens
 
 
 def session_path(session: Session) -> str:
@@ -28,17 +30,21 @@ class SessionInterface(Interface):
         session: what it speaks for.
         presence: the card that carries it.
         sessions: the registry that ends it.
+        tokens: what mints and asserts.
         write_timeout: seconds that a caller has for taking a plaintext out of its pipe.
     """
 
     name = names.SESSION
     ended = Signal("s", names=("reason",))
 
-    def __init__(self, session: Session, presence: Presence, sessions: Sessions, *, write_timeout: float) -> None:
+    def __init__(
+        self, session: Session, presence: Presence, sessions: Sessions, tokens: Tokens, *, write_timeout: float
+    ) -> None:
         super().__init__()
         self._session = session
         self.presence = presence
         self._sessions = sessions
+        self._tokens = tokens
         self._write_timeout = write_timeout
 
     @method("ssaya{sv}", "ay", in_names=("key", "algorithm", "digest", "options"), out_names=("signature",))
@@ -59,6 +65,20 @@ class SessionInterface(Interface):
             await write_plaintext(
                 output.fileno(), plaintext, timeout=self._write_timeout, still_valid=self._session.guard
             )
+
+    @method("a{sv}", "ss", in_names=("options",), out_names=("id", "token"))
+    async def mint_token(self, call: Call, options: dict[str, Any]) -> tuple[str, str]:
+        """Mint a token for a device of the holder's."""
+        call.guard = self._session.guard
+        minted = await self._tokens.mint(self._session, call.caller, mint_order(options))
+        return minted.token_id, minted.token
+
+    @method("saya{sv}", "s", in_names=("audience", "nonce", "options"), out_names=("assertion",), name="Assert")
+    async def assert_to(self, call: Call, audience: str, nonce: bytes, options: dict[str, Any]) -> str:
+        """Tell one audience who the holder is, by the card's key."""
+        call.guard = self._session.guard
+        typed_options(options, {})
+        return await self._tokens.assert_by_card(self._session, call.caller, audience, nonce)
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
     async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:

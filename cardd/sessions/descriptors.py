@@ -20,27 +20,29 @@ _WRONG_KIND = "it is neither a pipe nor a memfd"
 _FROZEN = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
 
 
-async def read_secret(descriptor: int, *, limit: int, timeout: float) -> Secret:
+async def read_secret(descriptor: int, *, limit: int, timeout: float, too_long: CarddError | None = None) -> Secret:
     """Read a pipe, or a sealed memfd, to its end.
 
     Args:
         descriptor: stays open; its owner closes it.
         limit: bytes at most.
         timeout: seconds until the end must have come.
+        too_long: raised for more than `limit`; DescriptorUnusable where none is given.
 
     Raises:
         DescriptorUnusable: another kind of file, longer than `limit`, not at its end in time, not readable.
     """
+    too_long = too_long or DescriptorUnusable(reason=f"it holds more than {limit} bytes")
     kind = _kind_of(descriptor)
     if stat.S_ISREG(kind):
-        return _read_memfd(descriptor, limit)
+        return _read_memfd(descriptor, limit, too_long)
     if not stat.S_ISFIFO(kind):
         raise DescriptorUnusable(reason=_WRONG_KIND)
     collected = Secret(bytearray())
     try:
         async with asyncio.timeout(timeout):
             with _own_pipe() as pipe:
-                while await _read_some(descriptor, pipe, collected, limit):
+                while await _read_some(descriptor, pipe, collected, limit, too_long):
                     pass
     except TimeoutError:
         collected.wipe()
@@ -94,12 +96,12 @@ def _seals_of(descriptor: int) -> int:
         raise DescriptorUnusable(reason=_WRONG_KIND) from None
 
 
-def _read_memfd(descriptor: int, limit: int) -> Secret:
+def _read_memfd(descriptor: int, limit: int, too_long: CarddError) -> Secret:
     if _seals_of(descriptor) & _FROZEN != _FROZEN:
         raise DescriptorUnusable(reason="its memfd is not sealed against writing, growing and shrinking")
     size = os.fstat(descriptor).st_size
     if size > limit:
-        raise DescriptorUnusable(reason=f"it holds more than {limit} bytes")
+        raise too_long
     buffer = bytearray(size)
     try:
         got = os.preadv(descriptor, [buffer], 0) if size else 0
@@ -145,7 +147,9 @@ def _splice_out(take: int, descriptor: int, count: int) -> int:
         raise DescriptorUnusable(reason=f"it cannot be written ({error.strerror})") from error
 
 
-async def _read_some(descriptor: int, pipe: tuple[int, int], collected: Secret, limit: int) -> bool:
+async def _read_some(
+    descriptor: int, pipe: tuple[int, int], collected: Secret, limit: int, too_long: CarddError
+) -> bool:
     """Append what is there; False at the end.
 
     The bytes go by way of a pipe of our own: `splice` is the one call that cannot block on a pipe whose flags the
@@ -166,7 +170,7 @@ async def _read_some(descriptor: int, pipe: tuple[int, int], collected: Secret, 
     collected.buffer.extend(room)
     room[:] = bytes(moved)
     if len(collected) > limit:
-        raise DescriptorUnusable(reason=f"it holds more than {limit} bytes")
+        raise too_long
     return True
 
 
