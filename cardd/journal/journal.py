@@ -76,6 +76,7 @@ class Journal:
         self._entries = 0
         self._trouble: JournalUnavailable | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._followers: list[Callable[[], None]] = []
 
     @property
     def head(self) -> Head | None:
@@ -95,6 +96,11 @@ class Journal:
     def listen(self, changed: Callable[[], None]) -> None:
         """Have ``changed`` called on the loop when `trouble` comes or goes."""
         self._listeners.append(changed)
+
+    def follow(self, moved: Callable[[], None]) -> Callable[[], None]:
+        """Have ``moved`` called on the loop whenever `head` has moved; gives what stops it."""
+        self._followers.append(moved)
+        return lambda: self._followers.remove(moved)
 
     async def start(self) -> None:
         """Start the writer thread and open the journal. If that cannot be done now, `trouble` says why, and each
@@ -173,6 +179,7 @@ class Journal:
 
     def _settle(self, report: Report) -> None:
         self._waiting -= report.done
+        moved = report.head != self._head
         self._head, self._entries = report.head, report.entries
         changed = str(report.trouble) != str(self._trouble)
         self._trouble = report.trouble
@@ -182,6 +189,9 @@ class Journal:
         if changed:
             for listener in self._listeners:
                 listener()
+        if moved:
+            for follower in tuple(self._followers):
+                follower()
 
 
 def _own(outcome: JournalUnavailable | None) -> JournalUnavailable:

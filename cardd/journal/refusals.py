@@ -1,4 +1,5 @@
-"""Refusals, rate limited: the first few of a user in full, then one entry a minute that sums the rest up."""
+"""Refusals, and what else any user can cause at will, rate limited: the first few of a user in full, then one entry a
+minute that sums the rest up."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cardd.journal.clock import Clock, SystemClock, time_text
-from cardd.journal.event import CallerRef, Detail, Event, Kind
+from cardd.journal.event import OK, CallerRef, Detail, Event, Kind
 from cardd.journal.link import Head
 
 _ERRORS_NAMED = 8
@@ -57,6 +58,7 @@ class Refusals:
     Args:
         journal: where entries go.
         allowance: limits.
+        summed: kind of the entries that sum up.
         clock: for the times in the sums.
         later: `loop.call_later`, or a test's own.
     """
@@ -66,11 +68,13 @@ class Refusals:
         journal: Recorder,
         allowance: Allowance | None = None,
         *,
+        summed: Kind = Kind.REFUSALS_SUMMED,
         clock: Clock | None = None,
         later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None,
     ) -> None:
         self._journal = journal
         self._allowance = allowance or Allowance()
+        self._summed = summed
         self._clock = clock or SystemClock()
         self._later = later or asyncio.get_running_loop().call_later
         self._counts: dict[int | None, _Count] = {}
@@ -82,21 +86,12 @@ class Refusals:
         Raises:
             JournalUnavailable: it should have been written and is not.
         """
-        key = self._key(refusal.caller)
-        count = self._counts.setdefault(key, _Count())
-        if count.timer is None:
-            count.timer = self._later(self._allowance.window, lambda: self._window_over(key))
-        count.seen += 1
-        if count.written < self._allowance.in_full:
-            count.written += 1
-            return await self._journal.record(refusal)
-        now = time_text(self._clock.now().microseconds)
-        count.summed += 1
-        count.first = count.first or now
-        count.last = now
-        if len(count.errors) < _ERRORS_NAMED:
-            count.errors.add(refusal.result)
-        return None
+        return await self._journal.record(refusal) if self._in_full(refusal) else None
+
+    def note(self, event: Event) -> None:
+        """As `record`, without waiting: for what is no refusal, and happened already."""
+        if self._in_full(event):
+            self._journal.note(event)
 
     def close(self) -> None:
         """Write what is counted and stop counting."""
@@ -105,6 +100,24 @@ class Refusals:
                 count.timer.cancel()
             self._sum_up(key, count)
         self._counts.clear()
+
+    def _in_full(self, event: Event) -> bool:
+        """Whether it is to be written; otherwise it was counted."""
+        key = self._key(event.caller)
+        count = self._counts.setdefault(key, _Count())
+        if count.timer is None:
+            count.timer = self._later(self._allowance.window, lambda: self._window_over(key))
+        count.seen += 1
+        if count.written < self._allowance.in_full:
+            count.written += 1
+            return True
+        now = time_text(self._clock.now().microseconds)
+        count.summed += 1
+        count.first = count.first or now
+        count.last = now
+        if event.result != OK and len(count.errors) < _ERRORS_NAMED:
+            count.errors.add(event.result)
+        return False
 
     def _key(self, caller: CallerRef | None) -> int | None:
         uid = None if caller is None else caller.uid
@@ -123,17 +136,14 @@ class Refusals:
 
     def _sum_up(self, key: int | None, count: _Count) -> None:
         if count.summed:
-            self._journal.note(
-                Event(
-                    Kind.REFUSALS_SUMMED,
-                    caller=None if key is None else CallerRef(key),
-                    what={
-                        Detail.COUNT: count.summed,
-                        Detail.FIRST: count.first,
-                        Detail.LAST: count.last,
-                        Detail.ERRORS: " ".join(sorted(count.errors))[:256],
-                    },
-                )
-            )
+            what: dict[Detail, str | int | bool] = {
+                Detail.COUNT: count.summed,
+                Detail.FIRST: count.first,
+                Detail.LAST: count.last,
+            }
+            if count.errors:
+                what[Detail.ERRORS] = " ".join(sorted(count.errors))[:256]
+            caller = None if key is None else CallerRef(key)
+            self._journal.note(Event(self._summed, caller=caller, what=what))
         count.summed, count.first, count.last = 0, "", ""
         count.errors.clear()

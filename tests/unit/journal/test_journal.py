@@ -334,3 +334,14 @@ async def test_a_real_directory_is_made_and_one_without_a_parent_is_refused(tmp_
     with pytest.raises(JournalUnavailable) as caught:
         open_directory(tmp_path / "missing" / "journal")
     assert caught.value.trouble is Trouble.MISSING
+
+
+async def test_followers_hear_of_each_move_of_the_head_until_they_stop() -> None:
+    async with running(MemoryDisk()) as journal:
+        heads: list[Head | None] = []
+        stop = journal.follow(lambda: heads.append(journal.head))
+        first = await journal.record(event(1))
+        assert heads == [first]
+        stop()
+        await journal.record(event(2))
+        assert heads == [first]

@@ -139,3 +139,19 @@ def test_every_refusal_is_written_or_counted_once_and_seldom_in_full(steps: list
         timers.close()
 
     asyncio.run(play())
+
+
+def test_what_is_no_refusal_is_summed_up_under_its_own_kind() -> None:
+    paper, timers = Paper(), Timers()
+    connections = Refusals(
+        paper, Allowance(2, 60), summed=Kind.CALLER_CONNECTED, clock=SteadyClock(), later=timers.later
+    )
+    for pid in range(5):
+        connections.note(Event(Kind.CALLER_CONNECTED, caller=CallerRef(1000, pid)))
+    assert [event.caller for event in paper.sums] == [CallerRef(1000, 0), CallerRef(1000, 1)]
+    timers.window_over()
+    summed = paper.sums[-1]
+    assert (summed.kind, summed.caller, summed.what[Detail.COUNT]) == (Kind.CALLER_CONNECTED, CallerRef(1000), 3)
+    assert Detail.ERRORS not in summed.what
+    connections.close()
+    timers.close()
