@@ -7,7 +7,19 @@ from cardd.client.agent import Agent, PinPurpose, PinRequest
 from cardd.client.client import CarddClient
 from cardd.client.errors import ClientError
 from cardd.client.objects import Card, Reader, Session
-from cardd.client.values import Capabilities, CardState, EndReason, Holder, Lengths, Service, Trust, TrustState
+from cardd.client.tokens import Tokens
+from cardd.client.values import (
+    Capabilities,
+    CardState,
+    EndReason,
+    Holder,
+    Lengths,
+    MintedToken,
+    RegisteredToken,
+    Service,
+    Trust,
+    TrustState,
+)
 
 __all__ = [
     "Agent",
@@ -19,11 +31,14 @@ __all__ = [
     "EndReason",
     "Holder",
     "Lengths",
+    "MintedToken",
     "PinPurpose",
     "PinRequest",
     "Reader",
+    "RegisteredToken",
     "Service",
     "Session",
+    "Tokens",
     "Trust",
     "TrustState",
 ]

@@ -13,16 +13,21 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cardd.client import objects, secret
+from cardd.client import tokens as asynchronous
 from cardd.client.agent import Agent, PinRequest
 from cardd.client.client import CarddClient
 from cardd.client.events import Event
 from cardd.client.objects import Reader
-from cardd.client.values import Holder, Service
+from cardd.client.values import Holder, MintedToken, RegisteredToken, Service
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey  # slow to import
 
 Ask = Callable[[PinRequest], bytearray | None]
 """Asks the user, as `Agent.request_pin` does, in a thread of its own."""
@@ -101,6 +106,21 @@ class Session:
         """As `cardd.client.Session.decrypt`."""
         return self._loop.run(self.info.decrypt(key, algorithm, cryptogram))
 
+    def mint_token(
+        self,
+        device: bytes | str,
+        *,
+        lifetime: timedelta | None = None,
+        audience: Sequence[str] = (),
+        kind: str | None = None,
+    ) -> MintedToken:
+        """As `cardd.client.Session.mint_token`."""
+        return self._loop.run(self.info.mint_token(device, lifetime=lifetime, audience=audience, kind=kind))
+
+    def assert_to(self, audience: str, nonce: bytes) -> str:
+        """As `cardd.client.Session.assert_to`."""
+        return self._loop.run(self.info.assert_to(audience, nonce))
+
     def get_holder(self) -> Holder:
         """As `cardd.client.Session.get_holder`."""
         return self._loop.run(self.info.get_holder())
@@ -149,6 +169,42 @@ class Card:
     def read_object(self, label: str) -> bytes:
         """As `cardd.client.Card.read_object`."""
         return self._loop.run(self.info.read_object(label))
+
+
+class Tokens:
+    """As `cardd.client.Tokens`."""
+
+    def __init__(self, loop: _Loop, tokens: asynchronous.Tokens) -> None:
+        self._loop = loop
+        self._tokens = tokens
+
+    def challenge(self) -> bytes:
+        """As `cardd.client.Tokens.challenge`."""
+        return self._loop.run(self._tokens.challenge())
+
+    def daemon_key(self) -> bytes:
+        """As `cardd.client.Tokens.daemon_key`."""
+        return self._loop.run(self._tokens.daemon_key())
+
+    def redeem(self, token: str, proof: str) -> Session:
+        """As `cardd.client.Tokens.redeem`."""
+        return Session(self._loop, self._loop.run(self._tokens.redeem(token, proof)))
+
+    def redeem_with(self, token: str, key: EllipticCurvePrivateKey) -> Session:
+        """As `cardd.client.Tokens.redeem_with`."""
+        return Session(self._loop, self._loop.run(self._tokens.redeem_with(token, key)))
+
+    def page(self, *, limit: int = 50, after: str | None = None) -> list[RegisteredToken]:
+        """As `cardd.client.Tokens.page`."""
+        return self._loop.run(self._tokens.page(limit=limit, after=after))
+
+    def get(self, token_id: str) -> RegisteredToken:
+        """As `cardd.client.Tokens.get`."""
+        return self._loop.run(self._tokens.get(token_id))
+
+    def revoke(self, token_id: str, reason: str) -> None:
+        """As `cardd.client.Tokens.revoke`."""
+        self._loop.run(self._tokens.revoke(token_id, reason))
 
 
 class Client:
@@ -217,6 +273,11 @@ class Client:
     def unregister_agent(self, registration: str) -> None:
         """As `CarddClient.unregister_agent`."""
         self._loop.run(self._client.unregister_agent(registration))
+
+    @property
+    def tokens(self) -> Tokens:
+        """As `CarddClient.tokens`."""
+        return Tokens(self._loop, self._client.tokens)
 
     def reload(self) -> None:
         """As `CarddClient.reload`."""

@@ -17,6 +17,7 @@ from cardd.client.errors import ConnectionLost, DaemonNotRunning
 from cardd.client.events import Event
 from cardd.client.mirror import Mirror, Objects
 from cardd.client.objects import Card, Reader, Session
+from cardd.client.tokens import Tokens
 from cardd.client.values import Service
 from cardd.client.watching import watch
 
@@ -128,6 +129,11 @@ class CarddClient:
             NotAuthorized: the caller is not root.
         """
         await self._core.manager("Reload")
+
+    @property
+    def tokens(self) -> Tokens:
+        """What the daemon does with tokens."""
+        return Tokens(self._core)
 
     @property
     def daemon_runs(self) -> bool:

@@ -145,7 +145,7 @@ class Link:
             patience: seconds to wait, None for as long as it takes (somebody is asked).
 
         Returns:
-            The value of the reply, None where it has none.
+            The value of the reply, a tuple of several, None where it has none.
 
         Raises:
             CarddError: as the daemon or the connection says.
@@ -158,6 +158,8 @@ class Link:
             if error.fields["error"] in UNKNOWN_OBJECT:
                 raise gone() from error
             raise
+        if len(reply) > 1:
+            return tuple(reply)
         return reply[0] if reply else None
 
     async def properties(self, interface: str, *, gone: Callable[[], CarddError]) -> Properties:

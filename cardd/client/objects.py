@@ -7,9 +7,9 @@ or session that the value was read from, never on a later one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cardd.bus.descriptors import OwnedFd
@@ -23,6 +23,7 @@ from cardd.client.values import (
     Capabilities,
     CardState,
     Holder,
+    MintedToken,
     Properties,
     Trust,
     capabilities_from,
@@ -33,7 +34,7 @@ from cardd.client.values import (
     take,
     trust_from,
 )
-from cardd.client.wrapping import Options
+from cardd.client.wrapping import Option, Options
 from cardd.errors import CardRemoved, SessionEnded
 
 _PLAINTEXT_MAX = 1 << 16
@@ -173,7 +174,11 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a verified PIN opened, until the card leaves; `expires` is None where only the card's leaving ends it."""
+    """What a verified PIN opened, until the card leaves; or a redeemed token, until its end.
+
+    `level` is `card` or `token`; `card` is "/" where there is none; `expires` is None where only the card's leaving
+    ends it.
+    """
 
     path: str
     card: str
@@ -236,12 +241,58 @@ class Session:
         finally:
             pipe.close()
 
+    async def mint_token(
+        self,
+        device: bytes | str,
+        *,
+        lifetime: timedelta | None = None,
+        audience: Sequence[str] = (),
+        kind: str | None = None,
+    ) -> MintedToken:
+        """Mint a token for a device of the holder's, signed by the card.
+
+        Args:
+            device: public key that the token is bound to, on P-256: SubjectPublicKeyInfo in DER, or a JWK as JSON text.
+            lifetime: whole seconds; None for the daemon's default. The daemon may give less.
+            audience: who may rely on it; empty for the daemon itself.
+            kind: what it is for; None for a device.
+
+        Raises:
+            KeyRefused, LifetimeRefused, InvalidArgument, NoCardKey, SessionEnded and others of `cardd.errors` and
+            `cardd.tokens.errors`.
+        """
+        options: dict[str, Option] = {"device-key" if isinstance(device, bytes) else "device-jwk": device}
+        if lifetime is not None:
+            options["lifetime"] = int(lifetime.total_seconds())
+        if audience:
+            options["audience"] = list(audience)
+        if kind is not None:
+            options["kind"] = kind
+        token_id, token = await self._call("MintToken", "a{sv}", "ss", options)
+        return MintedToken(token_id, token)
+
+    async def assert_to(self, audience: str, nonce: bytes) -> str:
+        """Have the holder told to one audience, now: what an application logs in with.
+
+        Args:
+            audience: to whom: its origin or another name.
+            nonce: its random bytes, 16 to 64.
+
+        Returns:
+            An assertion for `cardd.client.assertions.AssertionVerifier`, good for a minute.
+
+        Raises:
+            InvalidArgument, SessionEnded and others of `cardd.errors`.
+        """
+        assertion: str = await self._call("Assert", "saya{sv}", "s", audience, bytes(nonce), _NO_OPTIONS)
+        return assertion
+
     async def get_holder(self) -> Holder:
-        """Ask who the session's card belongs to."""
+        """Ask who the session stands for."""
         return holder_from(await self._call("GetHolder", "a{sv}", "a{sv}", _NO_OPTIONS))
 
     async def end(self) -> None:
-        """End the session; the card wants its PIN again."""
+        """End the session; the card wants its PIN again, a token stays good."""
         await self._call("End", "a{sv}", "", _NO_OPTIONS)
 
     async def _call(self, member: str, takes: str, returns: str, *values: object) -> Any:

@@ -47,6 +47,8 @@ class EndReason(StrEnum):
     READER_REMOVED = "reader-removed"
     CARD_RESET = "card-reset"
     PCSCD_LOST = "pcscd-lost"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
     ENDED_BY_USER = "ended-by-user"
     DAEMON_STOPPED = "daemon-stopped"
     BUS_LOST = "bus-lost"
@@ -122,6 +124,38 @@ class Service:
     version: str
     drivers: tuple[str, ...]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MintedToken:
+    """A token that was just minted: its id, and its text, which is its holder's alone."""
+
+    token_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredToken:
+    """A row of the registry. Times are UTC, None where the daemon did not say; `revoked_at` is None for a good one.
+
+    `subject` is the holder's national identifier, `device` the thumbprint (RFC 7638) of the key that it is bound to.
+    """
+
+    token_id: str
+    kind: str
+    subject: str
+    issuer: str
+    audience: tuple[str, ...]
+    card_id: str
+    certificate: str
+    device: str
+    minted_by: str
+    authenticated_at: datetime | None
+    issued_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    revoked_by: str
+    revocation_reason: str
 
 
 def take(properties: Properties, name: str, kind: type[_T], default: _T) -> _T:
@@ -228,6 +262,31 @@ def holder_from(properties: Properties) -> Holder:
         structure_name=text("structure-name"),
         serial=text("serial"),
         warnings=words(properties, "warnings"),
+    )
+
+
+def token_from(properties: Properties) -> RegisteredToken:
+    """Decode a row of ListTokens."""
+
+    def text(name: str) -> str:
+        return take(properties, name, str, "")
+
+    return RegisteredToken(
+        token_id=text("id"),
+        kind=text("kind"),
+        subject=text("subject"),
+        issuer=text("issuer"),
+        audience=words(properties, "audience"),
+        card_id=text("card-id"),
+        certificate=text("certificate"),
+        device=text("device"),
+        minted_by=text("minted-by"),
+        authenticated_at=moment(properties, "authenticated-at"),
+        issued_at=moment(properties, "issued-at"),
+        expires_at=moment(properties, "expires-at"),
+        revoked_at=moment(properties, "revoked-at"),
+        revoked_by=text("revoked-by"),
+        revocation_reason=text("revocation-reason"),
     )
 
 

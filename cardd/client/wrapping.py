@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbus_next.signature import Variant
 
 from cardd.bus.wire import variant
 
-Options = Mapping[str, bool]
+Option = bool | int | str | bytes | Sequence[str]
+Options = Mapping[str, Option]
 """Options of a method, as plain values."""
 
 
 def wrapped(options: Options) -> dict[str, Variant]:
     """Options as an a{sv} is sent."""
-    return {name: variant("b", value) for name, value in options.items()}
+    return {name: variant(_signature(value), value) for name, value in options.items()}
+
+
+def _signature(value: Option) -> str:
+    """The D-Bus type that options of such a value have."""
+    for kind, signature in ((bool, "b"), (int, "u"), (str, "s"), (bytes, "ay")):
+        if isinstance(value, kind):
+            return signature
+    return "as"
 
 
 def unwrapped(value: Any) -> Any:

@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 DIGEST_LENGTH = 32
 """Bytes of a SHA-256, which RS256 and PS256 sign."""
+HEAD_START_SECONDS = 0.003
+"""How long `Ended` is on its way before waiting calls fail: with 20 clients, their failures would overtake it in the
+clients' own queues (measured: 8 ms at p99 without)."""
 PULLED_SECONDS = 0.6
 """How much later than its driver PC/SC may tell that a card was pulled; vpcd is asked every 0.4 s."""
 MODULUS_MAX = 512
@@ -184,6 +187,14 @@ class Session:
             raise error
 
     async def _serve(self, caller: Caller, operation: Callable[[Card], T]) -> T:
+        try:
+            return await self._result_of(caller, operation)
+        except SessionEnded:
+            # `Ended` is told first: it gets the bus and the processors for itself, then the calls that wait fail.
+            await asyncio.sleep(HEAD_START_SECONDS)
+            raise
+
+    async def _result_of(self, caller: Caller, operation: Callable[[Card], T]) -> T:
         self.uses += 1
         try:
             result = await self._unless_ended(self.card.run(operation, caller=caller.name))
