@@ -69,6 +69,12 @@ def _optional_path(value: Any) -> Path | None:  # TOML
     return None if value == "" else _absolute_path(value)
 
 
+def _paths(value: Any) -> tuple[Path, ...]:  # TOML
+    if not isinstance(value, list):
+        raise ValueError("must be a list of absolute paths")  # noqa: TRY004  # a bad value, as for every other key
+    return tuple(map(_absolute_path, value))
+
+
 def _seconds(low: float, high: float) -> Callable[[Any], float]:
     def read(value: Any) -> float:  # TOML
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
@@ -232,6 +238,15 @@ class TokensSection:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessSection:
+    """Who may do what with a card."""
+
+    rules: tuple[Path, ...] = _setting((Path("/etc/cardd/rules.toml"),), _paths)
+    rights: Path | None = _setting(None, _optional_path)
+    without_polkit: str = _setting("refuse", _choice("refuse", "same-user"))
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration, every value checked."""
 
@@ -242,6 +257,7 @@ class Config:
     pin: PinSection = PinSection()
     journal: JournalSection = JournalSection()
     tokens: TokensSection = TokensSection()
+    access: AccessSection = AccessSection()
 
 
 def load(path: Path) -> Config:

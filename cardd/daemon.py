@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import logging
+import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,11 +17,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cardd import __version__
+from cardd.access.caller import Caller
+from cardd.access.callers import Callers
+from cardd.access.consent import ConsentBook
+from cardd.access.consenting import Consents
+from cardd.access.exe_client import ExecutableHelper
+from cardd.access.facts import CallerFacts, gather
+from cardd.access.gate import Gate
+from cardd.access.logins import LogindFiles
+from cardd.access.polkit import NoPolkit, Polkit, PolkitFailed
+from cardd.access.rulebook import Rulebook
+from cardd.access.rules_file import RulesError, load_rules
 from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.dispatch import Dispatcher
+from cardd.bus.doorkeeper import Doorkeeper
 from cardd.bus.failures import BusError
 from cardd.bus.objects import ObjectTree
+from cardd.bus.peers import credentials_of
+from cardd.bus.polkit import BusAuthority
 from cardd.bus.service import Service
 from cardd.bus.transport import Transport, connect
 from cardd.cards.channel import APDU_LEVEL
@@ -26,7 +43,7 @@ from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.memory import open_memory
 from cardd.cards.roster import Roster
-from cardd.config import DEFAULT_PATH, Config, ConfigError, JournalSection, TokensSection, load
+from cardd.config import DEFAULT_PATH, AccessSection, Config, ConfigError, JournalSection, TokensSection, load
 from cardd.errors import N_, ConfigurationInvalid
 from cardd.holder.nomenclature import CardType
 from cardd.journal import Detail, Journal, JournalUnavailable, Kind, clipped, open_directory
@@ -51,6 +68,9 @@ SIMULATOR_TRUSTED = N_(
 )
 NO_ROOTS = N_("No root certificate is trusted: no card can be used. Run `cardctl trust add`.")
 HOLD_SHARED = N_('[cards] hold is "shared": other programs can use the PIN of a card while a session is open.')
+SAME_USER = N_(
+    'Without polkit, every program of a user may use what belongs to that user: [access] without-polkit is "same-user".'
+)
 SWITCH_SECONDS = 0.0005
 """How long one Python thread may keep another waiting."""
 FAREWELL_SECONDS = 3.0
@@ -69,6 +89,9 @@ class Daemon:
         config: what it says now.
         bus_address: D-Bus address, None for the system bus.
         stack: where readers come from, instead of what the configuration names.
+
+    Raises:
+        RulesError: the rules cannot be used.
     """
 
     def __init__(self, path: Path, config: Config, bus_address: str | None, stack: PcscStack | None = None) -> None:
@@ -77,6 +100,7 @@ class Daemon:
         self._bus_address = bus_address
         self._stack = stack
         self._trust = _load_trust(config)
+        self._rules = _load_rules(config.access)
         self._environment = Environment(trust=lambda: self._trust, clock=_now)
         self._sessions: Sessions | None = None
         self._account: Account | None = None
@@ -100,6 +124,7 @@ class Daemon:
             BusError: no bus, or the name cannot be had.
             StackUnavailable: the readers' backend cannot be loaded.
             JournalUnavailable: the journal's directory cannot be had.
+            PolkitFailed: the bus does not tell of polkit's changes.
         """
         stack = self._stack or load_stack(self._config.readers.backend, self._config.readers.options)
         async with _journal(self._config.journal) as (journal, refusals):
@@ -120,13 +145,16 @@ class Daemon:
         tree = ObjectTree(transport, names.ROOT)
         agents = Agents(transport, timeout=config.pin.agent_timeout, descriptor_timeout=config.pin.descriptor_timeout)
         tokens = Tokens(_token_settings(config.tokens), self._environment, sessions, sessions.account)
-        service = Service(tree, sessions, tokens, agents, descriptor_timeout=config.pin.descriptor_timeout)
+        polkit = await self._polkit(transport)
+        door = self._doorkeeper(transport, polkit, agents)
+        service = Service(tree, sessions, tokens, agents, door, descriptor_timeout=config.pin.descriptor_timeout)
         service.add_manager(drivers.names, self._warnings, self._reload)
         self._service = service
         sessions.listen(service)
         tokens.listen(service)
         dispatcher = Dispatcher(transport, tree, missing=service.missing, refused=service.refused)
-        dispatcher.on_departed(agents.forget)
+        for forget in (agents.forget, door.forget, polkit.forget):
+            dispatcher.on_departed(forget)
         await dispatcher.start()
         roster = Roster(
             stack,
@@ -157,6 +185,24 @@ class Daemon:
             await _within(FAREWELL_SECONDS, dispatcher.stop(), transport.flushed())
             await tokens.close()
 
+    async def _polkit(self, transport: Transport) -> Polkit:
+        without = NoPolkit(self._config.access.without_polkit)
+        polkit = Polkit(BusAuthority(transport), without=without, own_uid=os.getuid())
+        await polkit.start()
+        return polkit
+
+    def _doorkeeper(self, transport: Transport, polkit: Polkit, agents: Agents) -> Doorkeeper:
+        logins, helper = LogindFiles(), ExecutableHelper()
+
+        async def facts(caller: Caller) -> CallerFacts:
+            executables = helper if self._rules.needs_executables else None
+            credentials = functools.partial(credentials_of, transport)
+            return await gather(caller, credentials, logins, executables=executables)
+
+        boot_clock = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+        gate = Gate(polkit, lambda: self._rules, logins, lambda: datetime.now().astimezone())
+        return Doorkeeper(Callers(facts), gate, Consents(ConsentBook(boot_clock)), agents)
+
     def _warnings(self) -> list[str]:
         warnings = [f"{problem.source}: {problem.detail}" for problem in self._trust.problems]
         if self._trust.simulator_trusted:
@@ -165,17 +211,24 @@ class Daemon:
             warnings.append(NO_ROOTS)
         if self._config.cards.hold == HoldMode.SHARED:
             warnings.append(HOLD_SHARED)
+        if self._config.access.without_polkit == NoPolkit.SAME_USER:
+            warnings.append(SAME_USER)
         return warnings
 
     def _reload(self) -> None:
-        """Read the configuration's trust again; what needs a restart is said."""
+        """Read the configuration's trust and rules again; what needs a restart is said."""
         try:
             config = load(self._path)
-        except ConfigError as error:
+            rules = _load_rules(config.access)
+        except (ConfigError, RulesError) as error:
             raise ConfigurationInvalid(problem=str(error)) from error
-        if replace(config, pki=self._config.pki, log=self._config.log) != self._config:
-            log.warning("changes in other sections than [pki] and [log] count after a restart")
+        # What polkit's absence means is for a restart; the files of rules are read again.
+        access = replace(config.access, without_polkit=self._config.access.without_polkit)
+        config = replace(config, access=access)
+        if replace(config, pki=self._config.pki, log=self._config.log, access=self._config.access) != self._config:
+            log.warning("changes in other sections than [pki], [log] and [access] count after a restart")
         self._trust = _load_trust(config)
+        self._rules = rules
         self._config = config
         _set_level(config)
         if self._sessions is not None:
@@ -184,7 +237,7 @@ class Daemon:
             self._account.noted(Kind.CONFIGURATION_CHANGED, what={Detail.FILE: clipped(str(self._path))})
         if self._service is not None:
             self._service.warnings_changed()
-        log.info("configuration and trust directory read again")
+        log.info("configuration, trust directory and rules read again")
 
     def _reload_quietly(self) -> None:
         try:
@@ -243,6 +296,14 @@ def _load_trust(config: Config) -> TrustStore:
     for problem in store.problems:
         log.warning("%s: %s", problem.source, problem.detail)
     return store
+
+
+def _load_rules(section: AccessSection) -> Rulebook:
+    """Read the rules; whether the helper answers is asked only where a rule needs it."""
+    rules = load_rules(section.rules, rights=section.rights)
+    if not rules.needs_executables:
+        return rules
+    return load_rules(section.rules, rights=section.rights, no_executables=ExecutableHelper().problem())
 
 
 def _stop_requested(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> asyncio.Event:
@@ -310,10 +371,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         return asyncio.run(Daemon(options.config, config, options.bus).run())
-    except (StackUnavailable, JournalUnavailable) as error:
+    except (StackUnavailable, JournalUnavailable, RulesError) as error:
         log.error("%s", error)
         return EXIT_CONFIGURATION
-    except BusError as error:
+    except (BusError, PolkitFailed) as error:
         log.error("%s", error)
         return EXIT_UNAVAILABLE
 

@@ -142,7 +142,7 @@ class NoAgent(CarddError):
     """Nobody can ask the user."""
 
     short_name = "NoAgent"
-    sentence = N_("Nothing can ask for the PIN here: start an agent, or log in with `cardctl login`.")
+    sentence = N_("Nothing can ask you here: start an agent (`cardctl agent`), or log in with `cardctl login`.")
 
 
 class AgentFailed(CarddError):
@@ -269,6 +269,27 @@ class NotAuthorizedDismissed(CarddError):
 
     short_name = "NotAuthorizedDismissed"
     sentence = N_("The question was closed without an answer.")
+
+
+class ConsentRefused(CarddError):
+    """The holder was asked and said no. Fields: job (the number that was shown)."""
+
+    short_name = "ConsentRefused"
+    sentence = N_("The card's holder refused this signature (job {job}).")
+
+
+class ConsentNotAnswered(CarddError):
+    """The holder was asked and did not answer. Fields: job."""
+
+    short_name = "ConsentNotAnswered"
+    sentence = N_("The card's holder did not answer in time (job {job}); ask again.")
+
+
+class NoSuchJob(CarddError):
+    """A job number that was never given to this connection, has been used, or is too old. Fields: job."""
+
+    short_name = "NoSuchJob"
+    sentence = N_("There is no open job {job} of this application; ask for a new number.")
 
 
 class Busy(CarddError):

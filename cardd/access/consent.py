@@ -13,10 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from cardd.access.actions import Action
-from cardd.access.errors import NoSuchJob
 from cardd.access.jobs import new_job_number
 from cardd.access.terms import ConsentMode, ConsentTerms
-from cardd.errors import Busy, InvalidArgument
+from cardd.errors import Busy, InvalidArgument, NoSuchJob
 
 JOBS_PER_CONNECTION: Final = 16
 """Refused ones count until they are forgotten: an application cannot ask for ever."""

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from cardd.access.consent import ConsentBook, JobState, Use, Wish
 from cardd.access.display import clean
-from cardd.access.errors import ConsentNotAnswered, ConsentRefused, NoSuchJob
 from cardd.access.facts import CallerFacts, same_application
 from cardd.access.terms import ConsentMode
-from cardd.errors import NotAuthorized, NotAuthorizedCanObtain
+from cardd.errors import ConsentNotAnswered, ConsentRefused, NoSuchJob, NotAuthorized, NotAuthorizedCanObtain
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,47 @@
-"""Who asks the users: agents that clients registered, and a PIN source that asks one of them."""
+"""Who asks the users: agents that clients registered, asked for PINs and for consents."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from cardd.access.caller import Caller
+from cardd.access.consenting import Ask, ConsentQuestion, require_other_application
+from cardd.access.facts import CallerFacts, same_application
 from cardd.bus import names
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.failures import BadReply, BusError, CallTimedOut, RemoteError
 from cardd.bus.interface import Variant, variant
 from cardd.bus.transport import RemoteMethod, Transport
-from cardd.errors import AgentFailed, NoAgent, NotAuthorizedDismissed
+from cardd.errors import PREFIX, AgentFailed, ConsentNotAnswered, ConsentRefused, NoAgent, NotAuthorizedDismissed
 from cardd.sessions.descriptors import read_secret
 from cardd.sessions.pin import LENGTH_MAX, PinQuestion
 from cardd.sessions.secret import Secret
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 AGENTS_PER_USER = 32
 REQUEST_PIN = RemoteMethod(names.AGENT, "RequestPin", "oa{sv}", "h")
+CONFIRM = RemoteMethod(names.AGENT, "Confirm", "oa{sv}")
 CANCEL = RemoteMethod(names.AGENT, "Cancel")
 
 
 @dataclass(frozen=True, slots=True)
 class _Agent:
-    caller: Caller
+    facts: CallerFacts
     path: str
+
+    @property
+    def connection(self) -> str:
+        return self.facts.caller.name
 
 
 class Agents:
-    """The agents that are registered; the one that a user registered last is asked.
+    """The agents that are registered. A question goes to the login session that it concerns, to the last one there.
 
     Args:
         transport: by which they are asked.
@@ -44,56 +54,99 @@ class Agents:
         self._timeout = timeout
         self._descriptor_timeout = descriptor_timeout
         self._agents: list[_Agent] = []
-        self._asked: dict[_Agent, set[asyncio.Task[OwnedFd]]] = {}
+        self._asked: dict[_Agent, set[asyncio.Task[Any]]] = {}
 
-    def register(self, caller: Caller, path: str) -> None:
+    def register(self, facts: CallerFacts, path: str) -> None:
         """Take an agent in, or move it to the front.
 
         Raises:
             AgentFailed: this user has too many.
         """
-        agent = _Agent(caller, path)
+        agent = _Agent(facts, path)
         if agent in self._agents:
             self._agents.remove(agent)
-        elif sum(one.caller.uid == caller.uid for one in self._agents) >= AGENTS_PER_USER:
+        elif sum(one.facts.caller.uid == facts.caller.uid for one in self._agents) >= AGENTS_PER_USER:
             raise AgentFailed(reason=f"this user has registered {AGENTS_PER_USER} already")
         self._agents.append(agent)
 
-    def unregister(self, caller: Caller, path: str) -> None:
+    def unregister(self, connection: str, path: str) -> None:
         """Forget an agent of this connection; what it is being asked is cancelled.
 
         Raises:
             AgentFailed: it is not registered.
         """
-        agent = _Agent(caller, path)
-        if agent not in self._agents:
+        found = [one for one in self._agents if (one.connection, one.path) == (connection, path)]
+        if not found:
             raise AgentFailed(reason="it is not registered")
-        self._forget(agent)
+        self._forget(found[0])
 
     def forget(self, connection: str) -> None:
         """A connection left the bus: so did its agents."""
-        for agent in [one for one in self._agents if one.caller.name == connection]:
+        for agent in [one for one in self._agents if one.connection == connection]:
             self._forget(agent)
 
-    def source_for(self, caller: Caller) -> AgentPin:
-        """What asks the user of this caller.
+    def source_for(self, facts: CallerFacts) -> AgentPin:
+        """What asks the user of this caller for a PIN.
 
         Raises:
             NoAgent: nothing can.
         """
-        for agent in reversed(self._agents):
-            if agent.caller.uid == caller.uid:
-                return AgentPin(self, agent)
+        for agent in self._of(facts.caller.uid, facts.session_id):
+            return AgentPin(self, agent)
         raise NoAgent
+
+    def holder_of(
+        self, uid: int | None, login_session: str | None, application: CallerFacts, *, own_agent: bool
+    ) -> Ask:
+        """What asks the holder whether to agree.
+
+        Args:
+            uid: of the session's owner.
+            login_session: in which it was opened, None without logind.
+            application: that wants something; it is not asked about itself.
+            own_agent: a rule allows that it is.
+
+        Returns:
+            Asks; raises NoAgent, NotAuthorized (only the application itself could ask), NotAuthorizedDismissed,
+            ConsentNotAnswered, AgentFailed.
+        """
+
+        async def ask(question: ConsentQuestion) -> bool:
+            agent = self._other_than(application, uid, login_session, own_agent=own_agent)
+            return await self._put(agent, self._confirm(agent, question))
+
+        return ask
 
     async def ask(self, agent: _Agent, question: PinQuestion) -> Secret:
         """Put one question to one agent; raises as `AgentPin.answer`."""
         if agent not in self._agents:
             raise NoAgent
-        asking = asyncio.get_running_loop().create_task(self._call(agent, question))
+        with await self._put(agent, self._request_pin(agent, question)) as descriptor:
+            return await read_secret(descriptor.fileno(), limit=LENGTH_MAX, timeout=self._descriptor_timeout)
+
+    def _of(self, uid: int | None, login_session: str | None) -> Iterator[_Agent]:
+        for agent in reversed(self._agents):
+            if (agent.facts.caller.uid, agent.facts.session_id) == (uid, login_session):
+                yield agent
+
+    def _other_than(
+        self, application: CallerFacts, uid: int | None, login_session: str | None, *, own_agent: bool
+    ) -> _Agent:
+        found = list(self._of(uid, login_session))
+        if not found:
+            raise NoAgent
+        for agent in found[:-1]:
+            if own_agent or not same_application(agent.facts, application):
+                return agent
+        require_other_application(found[-1].facts, application, own_agent=own_agent)
+        return found[-1]
+
+    async def _put(self, agent: _Agent, question: Coroutine[Any, Any, T]) -> T:
+        """Wait for an agent's answer; an agent that leaves, or a caller that does, ends it."""
+        asking = asyncio.get_running_loop().create_task(question)
         self._asked.setdefault(agent, set()).add(asking)
         try:
-            descriptor = await asyncio.shield(asking)
+            return await asyncio.shield(asking)
         except asyncio.CancelledError:
             if asking.cancelled():
                 raise AgentFailed(reason="it left before it answered") from None
@@ -101,22 +154,14 @@ class Agents:
             self._tell_cancelled(agent)
             raise
         finally:
-            self._asked[agent].discard(asking)
-        with descriptor:
-            return await read_secret(descriptor.fileno(), limit=LENGTH_MAX, timeout=self._descriptor_timeout)
+            # An agent that left was forgotten with its questions.
+            self._asked.get(agent, set()).discard(asking)
 
-    async def _call(self, agent: _Agent, question: PinQuestion) -> OwnedFd:
-        arguments = (f"{names.CARDS}/{question.card}", _details(question))
+    async def _request_pin(self, agent: _Agent, question: PinQuestion) -> OwnedFd:
+        arguments = (f"{names.CARDS}/{question.card}", _pin_details(question))
         try:
-            (descriptor,) = await self._transport.call(
-                agent.caller.name, agent.path, REQUEST_PIN, arguments, timeout=self._timeout
-            )
-        except RemoteError as error:
-            if error.name == NotAuthorizedDismissed().name:
-                raise NotAuthorizedDismissed from error
-            raise AgentFailed(reason=f"it answered {error.name}") from error
+            (descriptor,) = await self._call(agent, REQUEST_PIN, arguments)
         except CallTimedOut as error:
-            self._tell_cancelled(agent)
             raise AgentFailed(reason=f"nobody answered within {self._timeout:g} seconds") from error
         except BadReply as error:
             raise AgentFailed(reason="its answer is no descriptor") from error
@@ -124,13 +169,38 @@ class Agents:
             raise AgentFailed(reason="its answer is no descriptor")
         return descriptor
 
+    async def _confirm(self, agent: _Agent, question: ConsentQuestion) -> bool:
+        arguments = (f"{names.SESSIONS}/{question.session}", _consent_details(question))
+        try:
+            await self._call(agent, CONFIRM, arguments)
+        except ConsentRefused:
+            return False
+        except CallTimedOut as error:
+            raise ConsentNotAnswered(job=question.job) from error
+        except BadReply as error:
+            raise AgentFailed(reason="its answer makes no sense") from error
+        return True
+
+    async def _call(self, agent: _Agent, method: RemoteMethod, arguments: tuple[object, ...]) -> list[Any]:
+        try:
+            return await self._transport.call(agent.connection, agent.path, method, arguments, timeout=self._timeout)
+        except RemoteError as error:
+            if error.name == NotAuthorizedDismissed().name:
+                raise NotAuthorizedDismissed from error
+            if error.name == f"{PREFIX}{ConsentRefused.short_name}":
+                raise ConsentRefused(job="") from error
+            raise AgentFailed(reason=f"it answered {error.name}") from error
+        except CallTimedOut:
+            self._tell_cancelled(agent)
+            raise
+
     def _tell_cancelled(self, agent: _Agent) -> None:
         task = asyncio.get_running_loop().create_task(self._cancel(agent))
         task.add_done_callback(lambda done: done.exception())
 
     async def _cancel(self, agent: _Agent) -> None:
         try:
-            await self._transport.call(agent.caller.name, agent.path, CANCEL, timeout=5)
+            await self._transport.call(agent.connection, agent.path, CANCEL, timeout=5)
         except BusError as error:
             log.debug("an agent was not told that its question is moot: %s", type(error).__name__)
 
@@ -158,7 +228,7 @@ class AgentPin:
         return await self._agents.ask(self._agent, question)
 
 
-def _details(question: PinQuestion) -> dict[str, Variant]:
+def _pin_details(question: PinQuestion) -> dict[str, Variant]:
     tries_left = -1 if question.tries_left is None else question.tries_left
     return {
         "purpose": variant("s", question.purpose.value),
@@ -167,4 +237,22 @@ def _details(question: PinQuestion) -> dict[str, Variant]:
         "tries-left": variant("i", tries_left),
         "holder": variant("s", question.holder),
         "reader": variant("s", question.reader),
+    }
+
+
+def _consent_details(question: ConsentQuestion) -> dict[str, Variant]:
+    return {
+        "job": variant("s", question.job),
+        "application": variant("s", question.application),
+        "pid": variant("u", question.pid),
+        "uid": variant("u", question.uid),
+        "key": variant("s", question.key),
+        "document-kind": variant("s", question.document_kind),
+        "title": variant("s", question.title),
+        "digest": variant("s", question.digest),
+        "position": variant("u", question.position),
+        "mode": variant("s", question.mode.value),
+        "uses": variant("u", question.uses),
+        "seconds": variant("d", question.seconds),
+        "holder": variant("s", question.holder),
     }

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from cardd.access.caller import Caller
+from cardd.access.actions import Action
+from cardd.access.facts import CallerFacts
 from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.descriptors import OwnedFd
+from cardd.bus.doorkeeper import Admission, Doorkeeper, card_target
 from cardd.bus.holder import holder_reply
 from cardd.bus.interface import Call, Interface, Variant, dbus_property, method, variant
-from cardd.bus.options import interaction_allowed, no_options
+from cardd.bus.options import interaction_allowed
 from cardd.bus.reader import reader_path
 from cardd.bus.session import session_path
 from cardd.errors import NotAuthorizedCanObtain
@@ -41,47 +43,59 @@ class CardInterface(Interface):
         presence: what it speaks for.
         sessions: what opens sessions.
         agents: who asks the user.
+        door: judges each call.
         descriptor_timeout: seconds that a caller has for writing a PIN.
     """
 
     name = names.CARD
 
-    def __init__(self, presence: Presence, sessions: Sessions, agents: Agents, *, descriptor_timeout: float) -> None:
+    def __init__(
+        self, presence: Presence, sessions: Sessions, agents: Agents, door: Doorkeeper, *, descriptor_timeout: float
+    ) -> None:
         super().__init__()
         self.presence = presence
         self._sessions = sessions
         self._agents = agents
+        self._door = door
         self._descriptor_timeout = descriptor_timeout
 
     @method("a{sv}", "o", in_names=("options",), out_names=("session",))
     async def authenticate(self, call: Call, options: dict[str, Any]) -> str:
         """Ask the caller's agent for the PIN."""
+        call.guard = self.presence.guard
         may_ask = interaction_allowed(options)
-        return await self._authenticate(call, _Asking(self._agents, call.caller, may_ask=may_ask))
+        admission = await self._admit(call, Action.AUTHENTICATE, options)
+        return await self._authenticate(call, admission, _Asking(self._agents, admission.facts, may_ask=may_ask))
 
     @method("ha{sv}", "o", in_names=("pin", "options"), out_names=("session",))
     async def authenticate_with_pin(self, call: Call, pin: OwnedFd, options: dict[str, Any]) -> str:
         """Take the PIN from the caller's descriptor."""
-        no_options(options)
-        return await self._authenticate(call, DescriptorPin(pin.fileno(), timeout=self._descriptor_timeout))
+        call.guard = self.presence.guard
+        admission = await self._admit(call, Action.AUTHENTICATE, options)
+        source = DescriptorPin(pin.fileno(), timeout=self._descriptor_timeout)
+        return await self._authenticate(call, admission, source)
 
     @method("a{sv}", in_names=("options",))
     async def change_pin(self, call: Call, options: dict[str, Any]) -> None:
         """Ask for the PIN and a new one."""
-        asking = _Asking(self._agents, call.caller, may_ask=interaction_allowed(options))
+        may_ask = interaction_allowed(options)
+        admission = await self._admit(call, Action.AUTHENTICATE, options)
+        asking = _Asking(self._agents, admission.facts, may_ask=may_ask)
         await self._changing(change_pin(self.presence, self._sessions.account, call.caller, asking))
 
     @method("a{sv}", in_names=("options",))
     async def unblock_pin(self, call: Call, options: dict[str, Any]) -> None:
         """Ask for the unblocking code and a new PIN."""
-        asking = _Asking(self._agents, call.caller, may_ask=interaction_allowed(options))
+        may_ask = interaction_allowed(options)
+        admission = await self._admit(call, Action.AUTHENTICATE, options)
+        asking = _Asking(self._agents, admission.facts, may_ask=may_ask)
         await self._changing(unblock_pin(self.presence, self._sessions.account, call.caller, asking))
 
     @method("sa{sv}", "ay", in_names=("label", "options"), out_names=("value",))
     async def read_object(self, call: Call, label: str, options: dict[str, Any]) -> bytes:
         """Read a data object by its label."""
         call.guard = self.presence.guard
-        no_options(options)
+        await self._admit(call, Action.READ_HOLDER, options)
         value = await self.presence.read_object(call.caller, label[:LABEL_MAX])
         what: What = {Detail.OBJECT: label[:LABEL_MAX], Detail.BYTES: len(value)}
         await self._sessions.account.served(Kind.OBJECT_READ, self.presence, call.caller, what)
@@ -91,7 +105,7 @@ class CardInterface(Interface):
     async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
         """Whose card it is."""
         call.guard = self.presence.guard
-        no_options(options)
+        await self._admit(call, Action.READ_HOLDER, options)
         self.presence.require_ready()
         return holder_reply(self.presence)
 
@@ -99,7 +113,7 @@ class CardInterface(Interface):
     async def get_certificates(self, call: Call, options: dict[str, Any]) -> dict[str, bytes]:
         """DER certificates by key name."""
         call.guard = self.presence.guard
-        no_options(options)
+        await self._admit(call, Action.READ_HOLDER, options)
         return await self.presence.read_certificates(call.caller)
 
     @dbus_property("o", emits="const")
@@ -151,9 +165,16 @@ class CardInterface(Interface):
         """What it can do."""
         return _capabilities_reply(self.presence.card.capabilities)
 
-    async def _authenticate(self, call: Call, source: PinSource) -> str:
-        call.guard = self.presence.guard
-        session = await self._sessions.authentication(self.presence).authenticate(call.caller, source)
+    async def _admit(self, call: Call, action: Action, options: dict[str, Any]) -> Admission:
+        interactive = interaction_allowed(options)
+        admitting = self._door.admit(
+            call, action, card_target(self.presence, self.presence.session), interactive=interactive
+        )
+        return await self.presence.while_here(admitting)
+
+    async def _authenticate(self, call: Call, admission: Admission, source: PinSource) -> str:
+        authentication = self._sessions.authentication(self.presence)
+        session = await authentication.authenticate(call.caller, source, admission.facts.session_id)
         # From here on the session's own end counts: a path to an ended session would be a lie.
         call.guard = session.guard
         return session_path(session)
@@ -166,7 +187,7 @@ class CardInterface(Interface):
 class _Asking:
     """The caller's agent, looked for when there is something to ask."""
 
-    def __init__(self, agents: Agents, caller: Caller, *, may_ask: bool) -> None:
+    def __init__(self, agents: Agents, caller: CallerFacts, *, may_ask: bool) -> None:
         self._agents = agents
         self._caller = caller
         self._may_ask = may_ask

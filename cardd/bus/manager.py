@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cardd
-from cardd.access.ownership import require_root
+from cardd.access.actions import Action
+from cardd.access.gate import Target
 from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.descriptors import OwnedFd
+from cardd.bus.doorkeeper import Doorkeeper
 from cardd.bus.interface import Call, Interface, Variant, dbus_property, method
-from cardd.bus.options import no_options, typed_options
+from cardd.bus.options import may_ask, no_options, typed_options
 from cardd.bus.token_session import token_session_path
 from cardd.bus.tokens import list_order, proof_of, token_row, token_text
 from cardd.sessions.tokens import Tokens
@@ -23,6 +25,7 @@ class ManagerInterface(Interface):
     Args:
         agents: where agents register.
         tokens: what is done with tokens.
+        door: judges each call.
         drivers: names of the card drivers that were found.
         warnings: what an administrator should know, as it stands now.
         reload: reads the configuration and the trust directory again (ConfigurationInvalid: it cannot be used).
@@ -35,6 +38,7 @@ class ManagerInterface(Interface):
         self,
         agents: Agents,
         tokens: Tokens,
+        door: Doorkeeper,
         drivers: Sequence[str],
         warnings: Callable[[], Sequence[str]],
         reload: Callable[[], None],
@@ -44,6 +48,7 @@ class ManagerInterface(Interface):
         super().__init__()
         self._agents = agents
         self._tokens = tokens
+        self._door = door
         self._read_timeout = read_timeout
         self._drivers = list(drivers)
         self._warnings = warnings
@@ -53,12 +58,12 @@ class ManagerInterface(Interface):
     async def register_agent(self, call: Call, agent: str, options: dict[str, Any]) -> None:
         """Take in who asks the user."""
         no_options(options)
-        self._agents.register(call.caller, agent)
+        self._agents.register(await self._door.facts(call), agent)
 
     @method("o", in_names=("agent",))
     async def unregister_agent(self, call: Call, agent: str) -> None:
         """Let it go."""
-        self._agents.unregister(call.caller, agent)
+        self._agents.unregister(call.sender, agent)
 
     @method("a{sv}", "ay", in_names=("options",), out_names=("challenge",))
     async def get_challenge(self, call: Call, options: dict[str, Any]) -> bytes:
@@ -77,8 +82,9 @@ class ManagerInterface(Interface):
     async def redeem_token(self, call: Call, token: OwnedFd, options: dict[str, Any]) -> str:
         """Open a session with a token."""
         proof = proof_of(options)
+        admission = await self._door.admit(call, Action.AUTHENTICATE, Target(), interactive=may_ask(options))
         text = await token_text(token, timeout=self._read_timeout)
-        session = await self._tokens.redeem(call.caller, text, proof)
+        session = await self._tokens.redeem(call.caller, text, proof, admission.facts.session_id)
         call.guard = session.guard
         return token_session_path(session)
 
@@ -100,7 +106,7 @@ class ManagerInterface(Interface):
     @method()
     async def reload(self, call: Call) -> None:
         """Read configuration and trust directory again."""
-        require_root(call.caller, "reload the configuration")
+        await self._door.admit(call, Action.CONFIGURE, Target())
         self._reload()
 
     @dbus_property("s", emits="const")

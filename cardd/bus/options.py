@@ -53,6 +53,12 @@ def typed_options(options: Mapping[str, Any], signatures: Mapping[str, str]) -> 
     return {name: option.value for name, option in options.items() if name in signatures}
 
 
+def may_ask(options: Mapping[str, Any]) -> bool:
+    """Whether the caller lets its user be asked; of options that `typed_options` has passed."""
+    option = options.get(names.OPTION_NO_USER_INTERACTION)
+    return option is None or not option.value
+
+
 def _require_known(options: Mapping[str, Any], known: frozenset[str]) -> None:
     for name in options:
         if name not in known:

@@ -76,12 +76,7 @@ class Peers:
         self._on_departure.append(callback)
 
     async def _look_up(self, name: str, peer: _Peer) -> None:
-        try:
-            (facts,) = await self._transport.call_bus("GetConnectionCredentials", "s", (name,), "a{sv}")
-            caller = _caller(name, {key: value.value for key, value in facts.items()})
-        except BusError as error:
-            _log.info("the bus does not tell who %s is: %s", name, error)
-            caller = None
+        caller = await credentials_of(self._transport, name)
         if self._peers.get(name) is not peer:
             return  # it has left meanwhile
         peer.caller = caller
@@ -99,6 +94,21 @@ class Peers:
                 callback(name)
             except Exception as error:  # one watcher's failure must not hide the departure from the others
                 _log.error("a watcher of %s failed: %s", name, describe(error))
+
+
+async def credentials_of(transport: Transport, name: str) -> Caller | None:
+    """Ask the bus who a connection is, at this moment; None when it has left or the bus does not tell.
+
+    Args:
+        transport: the bus.
+        name: unique name.
+    """
+    try:
+        (facts,) = await transport.call_bus("GetConnectionCredentials", "s", (name,), "a{sv}")
+    except BusError as error:
+        _log.info("the bus does not tell who %s is: %s", name, error)
+        return None
+    return _caller(name, {key: value.value for key, value in facts.items()})
 
 
 def _caller(name: str, facts: dict[str, Any]) -> Caller | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.card import CardInterface, card_path
+from cardd.bus.doorkeeper import Doorkeeper
 from cardd.bus.interface import Call, Emits, Interface, Variant
 from cardd.bus.manager import ManagerInterface
 from cardd.bus.objects import ObjectTree, properties_of
@@ -33,16 +34,25 @@ class Service:
         sessions: the registry.
         tokens: what is done with tokens.
         agents: who asks users.
+        door: judges each call.
         descriptor_timeout: seconds that a caller has for its end of a descriptor.
     """
 
     def __init__(
-        self, tree: ObjectTree, sessions: Sessions, tokens: Tokens, agents: Agents, *, descriptor_timeout: float
+        self,
+        tree: ObjectTree,
+        sessions: Sessions,
+        tokens: Tokens,
+        agents: Agents,
+        door: Doorkeeper,
+        *,
+        descriptor_timeout: float,
     ) -> None:
         self._tree = tree
         self._sessions = sessions
         self._tokens = tokens
         self._agents = agents
+        self._door = door
         self._descriptor_timeout = descriptor_timeout
         self._told: dict[str, dict[str, Variant]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,7 +62,7 @@ class Service:
     ) -> None:
         """Put the Manager at the root."""
         manager = ManagerInterface(
-            self._agents, self._tokens, drivers, warnings, reload, read_timeout=self._descriptor_timeout
+            self._agents, self._tokens, self._door, drivers, warnings, reload, read_timeout=self._descriptor_timeout
         )
         self._add(names.ROOT, manager)
 
@@ -92,7 +102,9 @@ class Service:
 
     def card_added(self, presence: Presence) -> None:
         """A card is in a reader."""
-        interface = CardInterface(presence, self._sessions, self._agents, descriptor_timeout=self._descriptor_timeout)
+        interface = CardInterface(
+            presence, self._sessions, self._agents, self._door, descriptor_timeout=self._descriptor_timeout
+        )
         self._add(card_path(presence), interface)
         self._reader_card_changed(presence)
 
@@ -111,7 +123,7 @@ class Service:
         if presence is None:
             return  # it left in this very moment; its end follows
         interface = SessionInterface(
-            session, presence, self._sessions, self._tokens, write_timeout=self._descriptor_timeout
+            session, presence, self._sessions, self._tokens, self._door, write_timeout=self._descriptor_timeout
         )
         self._add(session_path(session), interface)
 
@@ -120,10 +132,11 @@ class Service:
         path = session_path(session)
         self._tree.emit(path, SessionInterface.ended, reason.value, urgent=True)
         self._remove(path)
+        self._door.session_ended(session.number)
 
     def token_session_opened(self, session: TokenSession) -> None:
         """A token was redeemed."""
-        self._add(token_session_path(session), TokenSessionInterface(session, self._tokens))
+        self._add(token_session_path(session), TokenSessionInterface(session, self._tokens, self._door))
 
     def token_session_ended(self, session: TokenSession, reason: EndReason) -> None:
         """It ended: as `session_ended`."""

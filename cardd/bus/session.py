@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from cardd.access.actions import Action
+from cardd.access.consent import Use
+from cardd.access.gate import Target
+from cardd.access.ownership import require_owner
 from cardd.bus import names
 from cardd.bus.descriptors import OwnedFd
+from cardd.bus.doorkeeper import Admission, Doorkeeper, card_target
 from cardd.bus.holder import holder_reply
 from cardd.bus.interface import Call, Interface, Signal, Variant, dbus_property, method
-from cardd.bus.options import no_options, typed_options
+from cardd.bus.options import may_ask, no_options, typed_options
+from cardd.bus.sign_options import sign_options
 from cardd.bus.tokens import mint_order
+from cardd.errors import AlgorithmNotSupported, Busy
 from cardd.sessions.descriptors import write_plaintext
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
-from cardd.sessions.session import Session
+from cardd.sessions.session import Session, signature_of
 from cardd.sessions.states import EndReason
 from cardd.sessions.tokens import Tokens
 
@@ -31,6 +38,7 @@ class SessionInterface(Interface):
         presence: the card that carries it.
         sessions: the registry that ends it.
         tokens: what mints and asserts.
+        door: judges each call.
         write_timeout: seconds that a caller has for taking a plaintext out of its pipe.
     """
 
@@ -38,21 +46,34 @@ class SessionInterface(Interface):
     ended = Signal("s", names=("reason",))
 
     def __init__(
-        self, session: Session, presence: Presence, sessions: Sessions, tokens: Tokens, *, write_timeout: float
+        self,
+        session: Session,
+        presence: Presence,
+        sessions: Sessions,
+        tokens: Tokens,
+        door: Doorkeeper,
+        *,
+        write_timeout: float,
     ) -> None:
         super().__init__()
         self._session = session
         self.presence = presence
         self._sessions = sessions
         self._tokens = tokens
+        self._door = door
         self._write_timeout = write_timeout
 
     @method("ssaya{sv}", "ay", in_names=("key", "algorithm", "digest", "options"), out_names=("signature",))
     async def sign(self, call: Call, key: str, algorithm: str, digest: bytes, options: dict[str, Any]) -> bytes:
         """Sign a digest with a key of the card."""
         call.guard = self._session.guard
-        no_options(options)
-        return await self._session.sign(call.caller, key, algorithm, digest)
+        given = sign_options(options)
+        signature_of(key, algorithm, digest)
+        target = self._target(key=key, algorithm=algorithm, document_kind=given.document_kind)
+        admission = await self._admit(call, Action.SIGN, target, interactive=given.interactive)
+        consent = self._door.consent(admission, self._session, target, digest, given)
+        use = await self._session.while_open(consent)
+        return await self._signed(call, key, algorithm, digest, use)
 
     @method("ssayha{sv}", in_names=("key", "algorithm", "cryptogram", "output", "options"))
     async def decrypt(
@@ -60,7 +81,9 @@ class SessionInterface(Interface):
     ) -> None:
         """Decipher one block into the caller's descriptor."""
         call.guard = self._session.guard
-        no_options(options)
+        typed_options(options, {})
+        target = self._target(key=key, algorithm=algorithm)
+        await self._admit(call, Action.DECRYPT, target, interactive=may_ask(options))
         with await self._session.decrypt(call.caller, key, algorithm, cryptogram) as plaintext:
             await write_plaintext(
                 output.fileno(), plaintext, timeout=self._write_timeout, still_valid=self._session.guard
@@ -70,7 +93,9 @@ class SessionInterface(Interface):
     async def mint_token(self, call: Call, options: dict[str, Any]) -> tuple[str, str]:
         """Mint a token for a device of the holder's."""
         call.guard = self._session.guard
-        minted = await self._tokens.mint(self._session, call.caller, mint_order(options))
+        order = mint_order(options)
+        await self._admit(call, Action.MINT_TOKEN, self._target(), interactive=may_ask(options))
+        minted = await self._tokens.mint(self._session, call.caller, order)
         return minted.token_id, minted.token
 
     @method("saya{sv}", "s", in_names=("audience", "nonce", "options"), out_names=("assertion",), name="Assert")
@@ -78,21 +103,24 @@ class SessionInterface(Interface):
         """Tell one audience who the holder is, by the card's key."""
         call.guard = self._session.guard
         typed_options(options, {})
+        await self._admit(call, Action.ASSERT, self._target(), interactive=may_ask(options))
         return await self._tokens.assert_by_card(self._session, call.caller, audience, nonce)
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
     async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
         """Who the session stands for."""
         call.guard = self._session.guard
-        no_options(options)
-        self._session.require_open(call.caller)
+        typed_options(options, {})
+        await self._admit(call, Action.READ_HOLDER, self._target(), interactive=may_ask(options))
         return holder_reply(self.presence)
 
     @method("a{sv}", in_names=("options",))
     async def end(self, call: Call, options: dict[str, Any]) -> None:
         """End it; the card is reset."""
         no_options(options)
-        self._session.require_open(call.caller)
+        self._session.require_open()
+        # Whatever rules and polkit say: to end it gives nothing away.
+        require_owner(call.caller, self._session.owner_uid)
         self._sessions.end(self._session, EndReason.ENDED_BY_USER)
 
     @dbus_property("o", emits="const")
@@ -119,3 +147,21 @@ class SessionInterface(Interface):
     def uses(self) -> int:
         """Key uses served."""
         return self._session.uses
+
+    async def _signed(self, call: Call, key: str, algorithm: str, digest: bytes, use: Use | None) -> bytes:
+        """Sign, and say what became of the holder's consent."""
+        signed = True
+        try:
+            return await self._session.sign(call.caller, key, algorithm, digest)
+        except (Busy, AlgorithmNotSupported):
+            signed = False  # refused before the card was told anything
+            raise
+        finally:
+            self._door.finish(use, signed=signed)
+
+    def _target(self, *, key: str = "", algorithm: str = "", document_kind: str = "") -> Target:
+        return card_target(self.presence, self._session, key=key, algorithm=algorithm, document_kind=document_kind)
+
+    async def _admit(self, call: Call, action: Action, target: Target, *, interactive: bool) -> Admission:
+        self._session.require_open()
+        return await self._session.while_open(self._door.admit(call, action, target, interactive=interactive))

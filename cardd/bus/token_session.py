@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from cardd.access.actions import Action
+from cardd.access.ownership import require_owner
 from cardd.bus import names
 from cardd.bus.descriptors import OwnedFd
+from cardd.bus.doorkeeper import Doorkeeper, token_target
 from cardd.bus.holder import professional_reply
 from cardd.bus.interface import Call, Interface, Signal, Variant, dbus_property, method
-from cardd.bus.options import no_options, typed_options
+from cardd.bus.options import may_ask, no_options, typed_options
 from cardd.errors import NoCardKey
 from cardd.sessions.states import EndReason
 from cardd.sessions.token_session import TokenSession
@@ -26,53 +29,58 @@ class TokenSessionInterface(Interface):
     Args:
         session: what it speaks for.
         tokens: what ends it.
+        door: judges each call.
     """
 
     name = names.SESSION
     ended = Signal("s", names=("reason",))
 
-    def __init__(self, session: TokenSession, tokens: Tokens) -> None:
+    def __init__(self, session: TokenSession, tokens: Tokens, door: Doorkeeper) -> None:
         super().__init__()
         self.session = session
         self._tokens = tokens
+        self._door = door
 
     @method("ssaya{sv}", "ay", in_names=("key", "algorithm", "digest", "options"), out_names=("signature",))
     async def sign(self, call: Call, key: str, algorithm: str, digest: bytes, options: dict[str, Any]) -> bytes:
         """Refused: no key of a card."""
-        raise self._no_key(call)
+        raise await self._no_key(call)
 
     @method("ssayha{sv}", in_names=("key", "algorithm", "cryptogram", "output", "options"))
     async def decrypt(
         self, call: Call, key: str, algorithm: str, cryptogram: bytes, output: OwnedFd, options: dict[str, Any]
     ) -> None:
         """Refused: no key of a card."""
-        raise self._no_key(call)
+        raise await self._no_key(call)
 
     @method("a{sv}", "ss", in_names=("options",), out_names=("id", "token"))
     async def mint_token(self, call: Call, options: dict[str, Any]) -> tuple[str, str]:
         """Refused: a token is signed by a card."""
-        raise self._no_key(call)
+        raise await self._no_key(call)
 
     @method("saya{sv}", "s", in_names=("audience", "nonce", "options"), out_names=("assertion",), name="Assert")
     async def assert_to(self, call: Call, audience: str, nonce: bytes, options: dict[str, Any]) -> str:
         """Tell one audience who the holder is, by the daemon's key."""
         call.guard = self.session.guard
         typed_options(options, {})
+        await self._admit(call, Action.ASSERT, options)
         return await self.session.assert_to(call.caller, audience, nonce)
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
     async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
         """Who the session stands for."""
         call.guard = self.session.guard
-        no_options(options)
-        self.session.require_open(call.caller)
+        typed_options(options, {})
+        await self._admit(call, Action.READ_HOLDER, options)
         return professional_reply(self.session.holder.professional)
 
     @method("a{sv}", in_names=("options",))
     async def end(self, call: Call, options: dict[str, Any]) -> None:
         """End it; the token stays good."""
         no_options(options)
-        self.session.require_open(call.caller)
+        self.session.require_open()
+        # Whatever rules and polkit say: to end it gives nothing away.
+        require_owner(call.caller, self.session.owner_uid)
         self._tokens.end(self.session, EndReason.ENDED_BY_USER)
 
     @dbus_property("o", emits="const")
@@ -100,7 +108,12 @@ class TokenSessionInterface(Interface):
         """Assertions made."""
         return self.session.uses
 
-    def _no_key(self, call: Call) -> NoCardKey:
+    async def _no_key(self, call: Call) -> NoCardKey:
         """The refusal; to strangers, and after the end, as everything else."""
-        self.session.require_open(call.caller)
+        await self._admit(call, Action.READ_HOLDER, {})
         return NoCardKey()
+
+    async def _admit(self, call: Call, action: Action, options: dict[str, Any]) -> None:
+        self.session.require_open()
+        await self._door.admit(call, action, token_target(self.session), interactive=may_ask(options))
+        self.session.require_open()

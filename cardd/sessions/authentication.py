@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 
 from cardd.access.caller import Caller
+from cardd.access.ownership import require_owner
 from cardd.cards.worker import Priority
 from cardd.errors import CardChanged, CarddError, CardInUse, PinBlocked, ProofFailed
 from cardd.journal import Detail, Kind
@@ -34,19 +35,26 @@ class Authentication:
     Args:
         presence: the card in its reader.
         account: what is told to the journal.
-        opened: makes a session of a proven card for a caller; called on the loop.
+        opened: makes a session of a proven card for a caller and its login session; called on the loop.
     """
 
-    def __init__(self, presence: Presence, account: Account, opened: Callable[[Presence, Caller], Session]) -> None:
+    def __init__(
+        self, presence: Presence, account: Account, opened: Callable[[Presence, Caller, str | None], Session]
+    ) -> None:
         self._presence = presence
         self._account = account
         self._opened = opened
         self._asking: dict[int, asyncio.Lock] = {}
 
-    async def authenticate(self, caller: Caller, source: PinSource) -> Session:
+    async def authenticate(self, caller: Caller, source: PinSource, login_session: str | None = None) -> Session:
         """The session that is open on the card, or a new one for this caller's PIN.
 
         A second application of the same user waits for the first one's question and shares its answer's session.
+
+        Args:
+            caller: who may be served, as was judged.
+            source: gives the PIN.
+            login_session: the caller's, None without one.
 
         Raises:
             CarddError: the card cannot be used, is not believed, is in use; the PIN was not given, wrong, or blocked.
@@ -60,12 +68,14 @@ class Authentication:
                 async with self._presence.proving:
                     if (session := self._shared(caller)) is not None:
                         return session
-                    return await self._open(caller, pin)
+                    return await self._open(caller, pin, login_session)
 
     def _shared(self, caller: Caller) -> Session | None:
         session = self._presence.session
         if session is not None:
-            session.require_open(caller)
+            session.require_open()
+            # Judged before, but it may have been opened since, by somebody else.
+            require_owner(caller, session.owner_uid)
         return session
 
     def _question(self) -> PinQuestion:
@@ -81,7 +91,7 @@ class Authentication:
             raise CardInUse(holder=holder)
         return question_for(presence, Purpose.AUTHENTICATE, rules, presence.tries_left)
 
-    async def _open(self, caller: Caller, pin: Secret) -> Session:
+    async def _open(self, caller: Caller, pin: Secret, login_session: str | None) -> Session:
         presence = self._presence
         presence.require_ready()
         presence.require_trusted()
@@ -96,7 +106,7 @@ class Authentication:
             await asyncio.shield(self._give_back(error))
             raise
         presence.happen(Event.PROVEN)
-        return self._opened(presence, caller)
+        return self._opened(presence, caller, login_session)
 
     async def _prove(self, caller: Caller, pin: Secret) -> None:
         """Verify the PIN, have a challenge signed, check it; all on one exclusive handle."""

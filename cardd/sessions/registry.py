@@ -186,8 +186,9 @@ class Sessions:
             raise RuntimeError("Sessions.listen comes before the readers are watched")
         return self._listener
 
-    def _begin(self, presence: Presence, caller: Caller) -> Session:
-        session = Session(self.take_number(), presence, caller, presence.clock(), self.account, self.end)
+    def _begin(self, presence: Presence, caller: Caller, login_session: str | None) -> Session:
+        number = self.take_number()
+        session = Session(number, presence, caller, login_session, presence.clock(), self.account, self.end)
         presence.session = session
         self._open[session.number] = session
         log.info("session %d opened on card %d for uid %d", session.number, presence.number, caller.uid)

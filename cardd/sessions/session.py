@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TypeVar
 
 from cardd.access.caller import Caller
-from cardd.access.ownership import require_owner
 from cardd.errors import AlgorithmNotSupported, CarddError, DigestLength, InvalidArgument, SessionEnded, UnknownKey
 from cardd.journal import Detail, Kind
 from cardd.sessions.account import Account, What
@@ -40,12 +39,13 @@ MODULUS_MAX = 512
 
 
 class Session:
-    """What was authenticated, for whom and since when; it serves its owner alone.
+    """What was authenticated, for whom and since when. Whom it serves is judged before a call comes here.
 
     Args:
         number: names it; never used again.
         presence: the card that carries it.
         owner: the caller whose PIN opened it.
+        login_session: logind's name of the owner's login session, None without one.
         since: when the PIN was verified (UTC).
         account: what is told to the journal before each reply.
         ending: called once, on the loop, when the session finds that the card lost the PIN.
@@ -56,6 +56,7 @@ class Session:
         number: int,
         presence: Presence,
         owner: Caller,
+        login_session: str | None,
         since: datetime,
         account: Account,
         ending: Callable[[Session, EndReason], None],
@@ -64,6 +65,7 @@ class Session:
         self.card = presence.card
         self.presence = presence
         self.owner_uid = owner.uid
+        self.owner_session = login_session
         self.since = since
         self.uses = 0
         self._account = account
@@ -91,15 +93,31 @@ class Session:
         self._ended.set_result(None)
         return self._reason
 
-    def require_open(self, caller: Caller) -> None:
-        """Let the owner's call through while the session is open.
+    def require_open(self) -> None:
+        """Let a call through while the session is open.
 
         Raises:
-            SessionEnded, NotAuthorized.
+            SessionEnded.
         """
         if (error := self.guard()) is not None:
             raise error
-        require_owner(caller, self.owner_uid)
+
+    async def while_open(self, work: Awaitable[T]) -> T:
+        """Wait for something outside the card (polkit, the holder's consent), for as long as the session is open.
+
+        Raises:
+            SessionEnded: it ended first; the work is cancelled.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((task, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not task.done():
+                task.cancel()
+        if self.guard() is not None and task.done() and not task.cancelled():
+            task.exception()  # seen: the end says more
+        self.require_open()
+        return task.result()
 
     async def sign(self, caller: Caller, key: str, algorithm: str, digest: bytes) -> bytes:
         """Sign a digest.
@@ -112,13 +130,8 @@ class Session:
         Raises:
             CarddError: an argument that cannot be used, the session's end, what the card refused.
         """
-        self.require_open(caller)
-        name = _key_name(key)
-        if name not in (KeyName.SIGNATURE, KeyName.AUTHENTICATION):
-            raise InvalidArgument(argument="key", reason=f"the {key} key does not sign")
-        wanted = _member(SignatureAlgorithm, algorithm, key)
-        if len(digest) != DIGEST_LENGTH:
-            raise DigestLength(expected=DIGEST_LENGTH, given=len(digest))
+        self.require_open()
+        name, wanted = signature_of(key, algorithm, digest)
         with client_errors(key=key, algorithm=algorithm):
             signature = await self._serve(caller, lambda card: card.sign(name, wanted, digest))
         what = {Detail.KEY: key, Detail.ALGORITHM: algorithm, Detail.DIGEST: digest.hex()}
@@ -136,7 +149,7 @@ class Session:
         Raises:
             CarddError: as `sign`.
         """
-        self.require_open(caller)
+        self.require_open()
         name = _key_name(key)
         if name is not KeyName.ENCRYPTION:
             raise InvalidArgument(argument="key", reason=f"the {key} key does not decipher; use encryption")
@@ -169,7 +182,7 @@ class Session:
         Raises:
             CarddError: the session's end, what the card refused.
         """
-        self.require_open(caller)
+        self.require_open()
         key, algorithm = KeyName.AUTHENTICATION, SignatureAlgorithm.RS256
         with client_errors(key=key.value, algorithm=algorithm.value):
             return await self._serve(caller, lambda card: card.sign(key, algorithm, digest))
@@ -241,6 +254,21 @@ class Session:
         self._account.dropped(self.number)
         if isinstance(result, bytearray):
             Secret(result).wipe()
+
+
+def signature_of(key: str, algorithm: str, digest: bytes) -> tuple[KeyName, SignatureAlgorithm]:
+    """What is to be signed, from a caller's words (see `Session.sign`).
+
+    Raises:
+        UnknownKey, InvalidArgument, AlgorithmNotSupported, DigestLength.
+    """
+    name = _key_name(key)
+    if name not in (KeyName.SIGNATURE, KeyName.AUTHENTICATION):
+        raise InvalidArgument(argument="key", reason=f"the {key} key does not sign")
+    wanted = _member(SignatureAlgorithm, algorithm, key)
+    if len(digest) != DIGEST_LENGTH:
+        raise DigestLength(expected=DIGEST_LENGTH, given=len(digest))
+    return name, wanted
 
 
 def _key_name(key: str) -> KeyName:

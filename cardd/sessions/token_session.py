@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cardd.access.caller import Caller
-from cardd.access.ownership import require_owner
 from cardd.errors import CarddError, SessionEnded
 from cardd.journal import Detail, HolderRef, Kind, clipped
 from cardd.sessions.account import Account, What
@@ -35,7 +34,7 @@ class Clocks:
 
 
 class TokenSession:
-    """Who a redeemed token stands for; it serves its owner alone.
+    """Who a redeemed token stands for. Whom it serves is judged before a call comes here.
 
     Args:
         number: names it; never used again.
@@ -44,15 +43,24 @@ class TokenSession:
         clocks: tell its end. A wall clock that is set back does not make it last.
         account: what is told to the journal before each reply.
         speak: makes assertions.
+        login_session: logind's name of the owner's login session, None without one.
     """
 
     def __init__(
-        self, number: int, redemption: Redemption, owner: Caller, clocks: Clocks, account: Account, speak: Speak
+        self,
+        number: int,
+        redemption: Redemption,
+        owner: Caller,
+        clocks: Clocks,
+        account: Account,
+        speak: Speak,
+        login_session: str | None = None,
     ) -> None:
         self.number = number
         self.redemption = redemption
         self.holder = redemption.holder
         self.owner_uid = owner.uid
+        self.owner_session = login_session
         self.since = clocks.wall()
         self.uses = 0
         self._clocks = clocks
@@ -96,15 +104,14 @@ class TokenSession:
         self._reason = self.end_reason or reason
         return self._reason
 
-    def require_open(self, caller: Caller) -> None:
-        """Let the owner's call through while the session is open.
+    def require_open(self) -> None:
+        """Let a call through while the session is open.
 
         Raises:
-            SessionEnded, NotAuthorized.
+            SessionEnded.
         """
         if (error := self.guard()) is not None:
             raise error
-        require_owner(caller, self.owner_uid)
 
     async def assert_to(self, caller: Caller, audience: str, nonce: bytes) -> str:
         """Tell one audience who the holder is, now, by the daemon's key.
@@ -116,9 +123,9 @@ class TokenSession:
 
         Raises:
             InvalidArgument: audience or nonce.
-            SessionEnded, NotAuthorized, JournalUnavailable.
+            SessionEnded, JournalUnavailable.
         """
-        self.require_open(caller)
+        self.require_open()
         assertion = self._speak(self.holder, audience, nonce)
         self.uses += 1
         what: What = {

@@ -35,7 +35,7 @@ class TokenSessionsListener(Protocol):
 
 
 class TokenSessions:
-    """The open ones: one for each token and user, however often the user redeems it.
+    """The open ones: one for each token, user and login session, however often the user redeems it there.
 
     Args:
         sessions: the registry of the cards' sessions, which numbers all of them and remembers why each ended.
@@ -48,18 +48,20 @@ class TokenSessions:
         self._account = account
         self._clocks = clocks
         self._listener: TokenSessionsListener | None = None
-        self._open: dict[tuple[str, int], TokenSession] = {}
+        self._open: dict[tuple[str, int, str | None], TokenSession] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
 
     def listen(self, listener: TokenSessionsListener) -> None:
         """Name who is told; before anything happens."""
         self._listener = listener
 
-    def find(self, token_id: str, caller: Caller) -> TokenSession | None:
-        """The session that a token has opened for this user."""
-        return self._open.get((token_id, caller.uid))
+    def find(self, token_id: str, caller: Caller, login_session: str | None = None) -> TokenSession | None:
+        """The session that a token has opened for this user in this login session."""
+        return self._open.get((token_id, caller.uid, login_session))
 
-    def open(self, number: int, redemption: Redemption, caller: Caller, speak: Speak) -> TokenSession:
+    def open(
+        self, number: int, redemption: Redemption, caller: Caller, speak: Speak, login_session: str | None = None
+    ) -> TokenSession:
         """Begin a session.
 
         Args:
@@ -67,14 +69,15 @@ class TokenSessions:
             redemption: the token in use; closed with the session.
             caller: whose session it is.
             speak: makes its assertions.
+            login_session: the caller's, None without one.
 
         Raises:
             TokenRevoked: meanwhile.
         """
         if redemption.end is not None:
             raise TokenRevoked
-        session = TokenSession(number, redemption, caller, self._clocks, self._account, speak)
-        self._open[redemption.holder.token_id, caller.uid] = session
+        session = TokenSession(number, redemption, caller, self._clocks, self._account, speak, login_session)
+        self._open[redemption.holder.token_id, caller.uid, login_session] = session
         redemption.on_revoked(functools.partial(self.end, session, EndReason.REVOKED))
         log.info("session %d opened by a token for uid %d", number, caller.uid)
         self._told.token_session_opened(session)
@@ -86,7 +89,7 @@ class TokenSessions:
         counted = session.close(reason)
         if counted is None:
             return
-        del self._open[session.holder.token_id, session.owner_uid]
+        del self._open[session.holder.token_id, session.owner_uid, session.owner_session]
         self._sessions.remember(session.number, counted)
         self._told.token_session_ended(session, counted)
         session.redemption.close()

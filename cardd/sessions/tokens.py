@@ -71,7 +71,7 @@ class Tokens:
         Raises:
             CarddError: as `TokenRoom.mint`; the journal.
         """
-        session.require_open(caller)
+        session.require_open()
         room = await self._in_room()
         minted = await room.mint(session, caller, order)
         what = {
@@ -92,18 +92,19 @@ class Tokens:
         Raises:
             CarddError: as `TokenRoom.assert_by_card`; the journal.
         """
-        session.require_open(caller)
+        session.require_open()
         assertion = await (await self._in_room()).assert_by_card(session, caller, audience, nonce)
         await session.tell(Kind.ASSERTED, caller, {Detail.LEVEL: "card", Detail.AUDIENCE: clipped(audience)})
         return assertion
 
-    async def redeem(self, caller: Caller, token: str, proof: str) -> TokenSession:
+    async def redeem(self, caller: Caller, token: str, proof: str, login_session: str | None = None) -> TokenSession:
         """Open a session with a token, or join the one that it has opened for this user.
 
         Args:
             caller: whose session it will be.
             token: its text.
             proof: the device's answer to a challenge.
+            login_session: the caller's, None without one.
 
         Raises:
             TokenError: as `cardd.tokens.redeem.Redeemer.redeem`.
@@ -112,7 +113,7 @@ class Tokens:
         room = await self._in_room()
         redemption = await room.redeemer.redeem(token, proof, caller)
         try:
-            return await self._begin(room, redemption, caller)
+            return await self._begin(room, redemption, caller, login_session)
         except BaseException:
             redemption.close()
             raise
@@ -175,9 +176,11 @@ class Tokens:
             if self._room is not None:
                 await self._room.close()
 
-    async def _begin(self, room: TokenRoom, redemption: Redemption, caller: Caller) -> TokenSession:
+    async def _begin(
+        self, room: TokenRoom, redemption: Redemption, caller: Caller, login_session: str | None
+    ) -> TokenSession:
         token_id = redemption.holder.token_id
-        before = self._opened.find(token_id, caller)
+        before = self._opened.find(token_id, caller, login_session)
         number = self._sessions.take_number() if before is None else before.number
         what = {
             Detail.SESSION: str(number),
@@ -187,11 +190,11 @@ class Tokens:
         }
         whose = HolderRef(national_id=clipped(redemption.holder.professional.national_id, 64), card="")
         await self._account.served(Kind.TOKEN_REDEEMED, whose, caller, what)
-        found = before or self._opened.find(token_id, caller)
+        found = before or self._opened.find(token_id, caller, login_session)
         if found is not None:  # should it have ended meanwhile, its guard says so at the reply
             redemption.close()
             return found
-        return self._opened.open(number, redemption, caller, room.speak)
+        return self._opened.open(number, redemption, caller, room.speak, login_session)
 
     async def _in_room(self) -> TokenRoom:
         async with self._opening:

@@ -95,8 +95,6 @@ async def test_another_user_is_served_nothing() -> None:
         session = await core.authenticated(card_of())
         presence = only(core)
         for attempt in (
-            session.sign(STRANGER, "signature", "RS256", DIGEST),
-            session.decrypt(STRANGER, "encryption", "RSA1_5", bytes(256)),
             core.authenticate(presence, caller=STRANGER),
             presence.read_object(STRANGER, "CPS_DATA"),
             change_pin(presence, core.sessions.account, STRANGER, Typed(PIN, b"4321")),

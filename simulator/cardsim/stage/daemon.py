@@ -14,6 +14,13 @@ from types import TracebackType
 
 READY = "serves org.cardd1"
 """What cardd logs once it owns its name."""
+SERVING_RULES = """
+[[rule]]
+name = "whoever has the stage signs without a question"
+action = "sign"
+key = "signature"
+effect = "allow"
+"""
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
@@ -30,6 +37,7 @@ class CarddProcess:
         bus: address of the bus.
         authorities: directory of the simulator's authorities, as `cardsim pki export` writes it; None: none trusted.
         sections: further configuration as TOML text by section name, for instance ``{"cards": 'hold = "insertion"'}``.
+        rules: who may do what, as text of a file of rules; the session's own user signs without a question by default.
         environment: added to this process's environment.
         command: how cardd is run, when not from beside this Python.
     """
@@ -41,6 +49,7 @@ class CarddProcess:
         *,
         authorities: Path | None = None,
         sections: Mapping[str, str] | None = None,
+        rules: str = SERVING_RULES,
         environment: Mapping[str, str] | None = None,
         command: list[str] | None = None,
     ) -> None:
@@ -52,6 +61,8 @@ class CarddProcess:
         self._command = command or [_program("cardd")]
         self._ready = threading.Event()
         self._process: subprocess.Popen[str] | None = None
+        self.rules = folder / "rules.toml"
+        self.rules.write_text(rules)
         self._write_config(authorities, dict(sections or {}))
 
     def __enter__(self) -> CarddProcess:
@@ -144,6 +155,9 @@ class CarddProcess:
         pki = [f'directory = "{trust}"', *([] if authorities is None else [f'simulator = "{authorities}"'])]
         memory = f'memory = "{self._folder / "cards"}"'
         journal = f'directory = "{self._folder / "journal"}"\njournald = false'
+        # No polkitd runs on a bus of our own.
+        access = f'rules = ["{self.rules}"]\nwithout-polkit = "same-user"'
+        sections["access"] = sections.get("access", access)
         sections["journal"] = "\n".join([journal, sections.get("journal", "")])
         tokens = f'registry = "{self._folder / "tokens.sqlite"}"\nkey = "{self._folder / "token-key.pem"}"'
         sections["tokens"] = "\n".join([tokens, sections.get("tokens", "")])

@@ -11,9 +11,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from cardd.access.actions import Action
 from cardd.access.consent import JOB_SECONDS, JOBS_PER_CONNECTION, ConsentBook, JobState, Scope, Use, Wish
-from cardd.access.errors import NoSuchJob
 from cardd.access.terms import ConsentMode, ConsentTerms
-from cardd.errors import Busy, InvalidArgument
+from cardd.errors import Busy, InvalidArgument, NoSuchJob
 
 DOCUMENT = ConsentTerms(ConsentMode.DOCUMENT, 1, 120)
 BATCH = ConsentTerms(ConsentMode.BATCH, 3, 600)

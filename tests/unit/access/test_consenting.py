@@ -16,9 +16,16 @@ from cardd.access.consenting import (
     question_for,
     require_other_application,
 )
-from cardd.access.errors import ConsentNotAnswered, ConsentRefused, NoSuchJob
 from cardd.access.terms import ConsentMode, ConsentTerms
-from cardd.errors import Busy, NotAuthorized, NotAuthorizedCanObtain, NotAuthorizedDismissed
+from cardd.errors import (
+    Busy,
+    ConsentNotAnswered,
+    ConsentRefused,
+    NoSuchJob,
+    NotAuthorized,
+    NotAuthorizedCanObtain,
+    NotAuthorizedDismissed,
+)
 from tests.unit.access.support import facts
 
 SCOPE = Scope(":1.7", 1, Action.SIGN, "signature")

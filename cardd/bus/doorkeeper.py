@@ -1,0 +1,161 @@
+"""In front of every method: who calls, and may they; before anything is done for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cardd.access.actions import Action
+from cardd.access.callers import Callers
+from cardd.access.consent import Use
+from cardd.access.consenting import Consents
+from cardd.access.facts import CallerFacts
+from cardd.access.gate import Gate, Target
+from cardd.access.rules import UNSTATED, Decision, Effect
+from cardd.bus.agents import Agents
+from cardd.bus.interface import Call
+from cardd.bus.sign_options import SignOptions, wish_for
+
+if TYPE_CHECKING:
+    from cardd.sessions.presence import Presence
+    from cardd.sessions.session import Session
+    from cardd.sessions.token_session import TokenSession
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A caller who was let in.
+
+    Args:
+        facts: of the caller.
+        decision: allow, or ask: then the holder's consent is still needed.
+    """
+
+    facts: CallerFacts
+    decision: Decision
+
+
+class Doorkeeper:
+    """Judges each call.
+
+    Args:
+        callers: facts by connection.
+        gate: the rules and polkit.
+        consents: what the holder agreed to.
+        agents: who asks the holder.
+    """
+
+    def __init__(self, callers: Callers, gate: Gate, consents: Consents, agents: Agents) -> None:
+        self._callers = callers
+        self._gate = gate
+        self._consents = consents
+        self._agents = agents
+
+    async def facts(self, call: Call) -> CallerFacts:
+        """Who calls.
+
+        Raises:
+            NotAuthorized: nothing certain can be said of it.
+        """
+        return await self._callers.facts(call.caller)
+
+    async def admit(self, call: Call, action: Action, target: Target, *, interactive: bool = True) -> Admission:
+        """Let a call pass.
+
+        Args:
+            call: who calls.
+            action: what it asks for.
+            target: on what.
+            interactive: the caller allows that its user is asked.
+
+        Raises:
+            NotAuthorized, NotAuthorizedCanObtain, NotAuthorizedDismissed: as `Gate.require`.
+        """
+        facts = await self._callers.facts(call.caller)
+        return Admission(facts, await self._gate.require(facts, action, target, interactive=interactive))
+
+    async def decide(self, call: Call, action: Action, target: Target) -> Decision:
+        """What the rules say of a call, without polkit and without asking anybody.
+
+        Raises:
+            NotAuthorized: nothing certain can be said of the caller.
+        """
+        return self._gate.decide(await self._callers.facts(call.caller), action, target)
+
+    def reserve(self, call: Call) -> str:
+        """Give the caller a job's number; raises Busy."""
+        return self._consents.reserve(call.sender)
+
+    async def consent(
+        self, admission: Admission, session: Session, target: Target, digest: bytes, options: SignOptions
+    ) -> Use | None:
+        """The holder's consent to one signature, where the rules want it.
+
+        Args:
+            admission: of the caller.
+            session: whose card signs.
+            target: with which key.
+            digest: of the document.
+            options: what the caller says of it.
+
+        Returns:
+            The use of a consent, to be finished with `finish`; None where the rules allow without.
+
+        Raises:
+            ConsentRefused, ConsentNotAnswered, NoSuchJob, Busy, NoAgent, AgentFailed, InvalidArgument, NotAuthorized*.
+        """
+        decision = admission.decision
+        if decision.effect is Effect.ALLOW or decision.terms is None:
+            return None
+        wish, question = wish_for(admission.facts, session, target, digest, options, decision.terms)
+        return await self._consents.obtain(
+            wish,
+            question,
+            self._agents.holder_of(
+                target.owner_uid, target.owner_session, admission.facts, own_agent=decision.own_agent
+            ),
+            job=options.job,
+            interactive=options.interactive,
+        )
+
+    def finish(self, use: Use | None, *, signed: bool) -> None:
+        """Say what became of a use; `signed` is False only if the card certainly did not sign."""
+        if use is not None:
+            self._consents.finish(use, signed=signed)
+
+    def forget(self, connection: str) -> None:
+        """A connection left the bus."""
+        self._callers.forget(connection)
+        self._consents.forget(connection)
+
+    def session_ended(self, number: int) -> None:
+        """A session ended: so did every consent in it."""
+        self._consents.end_session(number)
+
+
+def card_target(
+    presence: Presence, session: Session | None, *, key: str = "", algorithm: str = "", document_kind: str = ""
+) -> Target:
+    """What is judged of a call to a card (`session` is then the one that is open on it), or to a session."""
+    identity, professional = presence.card.identity, presence.professional
+    return Target(
+        owner_uid=None if session is None else session.owner_uid,
+        owner_session=None if session is None else session.owner_session,
+        card="" if identity is None else identity.serial,
+        card_type="" if professional is None else professional.card_type.value,
+        profession=None if professional is None else professional.profession_code,
+        key=key,
+        algorithm=algorithm,
+        document_kind=document_kind or UNSTATED,
+    )
+
+
+def token_target(session: TokenSession) -> Target:
+    """What is judged of a call to a session on a token."""
+    professional = session.holder.professional
+    return Target(
+        owner_uid=session.owner_uid,
+        owner_session=session.owner_session,
+        card_type=professional.card_type.value,
+        profession=professional.profession_code,
+    )
