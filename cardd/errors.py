@@ -292,6 +292,13 @@ class JournalUnavailable(CarddError):
     sentence = N_("The journal cannot be written ({reason}), so nothing is served; tell the administrator.")
 
 
+class JournalBusy(CarddError):
+    """Too many readings of the journal are under way, of this user or of all."""
+
+    short_name = "JournalBusy"
+    sentence = N_("The journal is being read too often at once; end another reading of it, or try again in a moment.")
+
+
 class ConfigurationInvalid(CarddError):
     """Fields: problem (with file and line)."""
 

@@ -57,6 +57,10 @@ class Tokens:
         """Name who is told of token sessions; before the first call."""
         self._opened.listen(listener)
 
+    def holders_of(self, uid: int) -> set[str]:
+        """As `TokenSessions.holders_of`."""
+        return self._opened.holders_of(uid)
+
     async def challenge(self, caller: Caller) -> bytes:
         """A challenge for a token's device: 32 bytes, for this user, once, for 30 seconds."""
         return (await self._in_room()).challenges.give(caller)
