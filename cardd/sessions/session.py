@@ -195,9 +195,8 @@ class Session:
             raise
 
     async def _result_of(self, caller: Caller, operation: Callable[[Card], T]) -> T:
-        self.uses += 1
         try:
-            result = await self._unless_ended(self.card.run(operation, caller=caller.name))
+            result = await self._unless_ended(self.card.run(operation, caller=caller.name, under_hold=True))
         except (CardReset, SecurityStatusNotSatisfied) as error:
             # The card no longer has the PIN: someone reset it. What the session promises is no longer true.
             self._ending(self, EndReason.CARD_RESET)
@@ -206,14 +205,22 @@ class Session:
             # Mostly a card that is being pulled: its reader's driver noticed before PC/SC tells.
             await asyncio.wait((self._ended,), timeout=PULLED_SECONDS)
             self._raise_if_ended()
+            self._end_unless_held()
             raise
         except Exception:
             self._raise_if_ended()
+            self._end_unless_held()
             raise
         if (error_at_end := self.guard()) is not None:
             self._discard(result)
             raise error_at_end
+        self.uses += 1
         return result
+
+    def _end_unless_held(self) -> None:
+        """With the held connection goes the certainty that the card's verified PIN is this session's."""
+        if not self.card.is_held:
+            self._ending(self, EndReason.CARD_RESET)
 
     def _raise_if_ended(self) -> None:
         if (error := self.guard()) is not None:
