@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cardd.access.caller import Caller
@@ -40,14 +41,23 @@ class Tokens:
         environment: trust store and clock.
         sessions: the registry of the cards' sessions.
         account: what is told to the journal.
+        boot: as `Clocks.boot`.
     """
 
-    def __init__(self, settings: TokenSettings, environment: Environment, sessions: Sessions, account: Account) -> None:
+    def __init__(
+        self,
+        settings: TokenSettings,
+        environment: Environment,
+        sessions: Sessions,
+        account: Account,
+        *,
+        boot: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+    ) -> None:
         self._settings = settings
         self._environment = environment
         self._sessions = sessions
         self._account = account
-        self._clocks = Clocks(environment.clock, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+        self._clocks = Clocks(environment.clock, boot)
         self._opened = TokenSessions(sessions, account, self._clocks)
         self._room: TokenRoom | None = None
         self._opening = asyncio.Lock()
