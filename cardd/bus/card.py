@@ -14,7 +14,7 @@ from cardd.bus.interface import Call, Interface, Variant, dbus_property, method,
 from cardd.bus.options import interaction_allowed, no_options
 from cardd.bus.reader import reader_path
 from cardd.bus.session import session_path
-from cardd.errors import NotAuthorizedCanObtain
+from cardd.errors import InvalidArgument, NotAuthorizedCanObtain
 from cardd.journal import Detail, Kind
 from cardd.pki.trust import Trust
 from cardd.sessions.account import What
@@ -82,8 +82,10 @@ class CardInterface(Interface):
         """Read a data object by its label."""
         call.guard = self.presence.guard
         no_options(options)
-        value = await self.presence.read_object(call.caller, label[:LABEL_MAX])
-        what: What = {Detail.OBJECT: label[:LABEL_MAX], Detail.BYTES: len(value)}
+        if len(label) > LABEL_MAX:
+            raise InvalidArgument(argument="label", reason=f"it is longer than {LABEL_MAX} characters")
+        value = await self.presence.read_object(call.caller, label)
+        what: What = {Detail.OBJECT: label, Detail.BYTES: len(value)}
         await self._sessions.account.served(Kind.OBJECT_READ, self.presence, call.caller, what)
         return value
 
@@ -170,6 +172,7 @@ class _Asking:
         self._agents = agents
         self._caller = caller
         self._may_ask = may_ask
+        self.asks_user = True
 
     async def answer(self, question: PinQuestion) -> Secret:
         """See `cardd.sessions.pin.PinSource`."""

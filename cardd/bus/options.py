@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cardd.bus import names
-from cardd.errors import InvalidArgument, UnknownOption
+from cardd.errors import InvalidArgument, UnknownOption, shown
 
 
 def no_options(options: Mapping[str, Any]) -> None:
@@ -56,5 +56,4 @@ def typed_options(options: Mapping[str, Any], signatures: Mapping[str, str]) -> 
 def _require_known(options: Mapping[str, Any], known: frozenset[str]) -> None:
     for name in options:
         if name not in known:
-            shown = "".join(one if one.isprintable() else "?" for one in name[:40])
-            raise UnknownOption(option=shown or '""')
+            raise UnknownOption(option=shown(name))

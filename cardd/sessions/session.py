@@ -9,7 +9,15 @@ from typing import TypeVar
 
 from cardd.access.caller import Caller
 from cardd.access.ownership import require_owner
-from cardd.errors import AlgorithmNotSupported, CarddError, DigestLength, InvalidArgument, SessionEnded, UnknownKey
+from cardd.errors import (
+    AlgorithmNotSupported,
+    CarddError,
+    DigestLength,
+    InvalidArgument,
+    SessionEnded,
+    UnknownKey,
+    shown,
+)
 from cardd.journal import Detail, Kind
 from cardd.sessions.account import Account, What
 from cardd.sessions.failures import client_errors
@@ -254,7 +262,7 @@ def _key_name(key: str) -> KeyName:
     try:
         return KeyName(key)
     except ValueError:
-        raise UnknownKey(key=_shown(key)) from None
+        raise UnknownKey(key=shown(key)) from None
 
 
 E = TypeVar("E", SignatureAlgorithm, DecipherAlgorithm)
@@ -264,10 +272,4 @@ def _member(kind: type[E], algorithm: str, key: str) -> E:
     try:
         return kind(algorithm)
     except ValueError:
-        raise AlgorithmNotSupported(algorithm=_shown(algorithm), key=key) from None
-
-
-def _shown(text: str) -> str:
-    """A caller's word as a sentence may repeat it: printable and short."""
-    plain = "".join(one if one.isprintable() else "?" for one in text[:40])
-    return plain or '""'
+        raise AlgorithmNotSupported(algorithm=shown(algorithm), key=key) from None
