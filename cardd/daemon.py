@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,13 +47,16 @@ from cardd.config import DEFAULT_PATH, AccessSection, Config, ConfigError, Journ
 from cardd.errors import N_, ConfigurationInvalid
 from cardd.holder.nomenclature import CardType
 from cardd.journal import Detail, Journal, JournalUnavailable, Kind, clipped, open_directory
+from cardd.journal.files import DirectoryFiles
 from cardd.journal.mirror import JournaldMirror
-from cardd.journal.refusals import Refusals
+from cardd.journal.refusals import Allowance, Refusals
 from cardd.pki.store import TrustStore
 from cardd.readers.events import ReaderEvent
 from cardd.readers.stack import PcscStack, StackUnavailable, load_stack
 from cardd.readers.watch import Watch
 from cardd.sessions.account import Account
+from cardd.sessions.journal_readings import JournalReadings
+from cardd.sessions.journal_warning import warning_of
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
 from cardd.sessions.token_settings import TokenSettings
@@ -75,6 +78,8 @@ SWITCH_SECONDS = 0.0005
 """How long one Python thread may keep another waiting."""
 FAREWELL_SECONDS = 3.0
 """How long the last answers may take to leave; a bus that does not take them must not keep the daemon."""
+CONNECTIONS = Allowance(in_full=100)
+"""Connections of one user that are written down one by one; what follows without a quiet minute is summed up."""
 EXIT_CONFIGURATION = 78
 """EX_CONFIG (sysexits.h): starting again does not help."""
 EXIT_UNAVAILABLE = 69
@@ -104,6 +109,7 @@ class Daemon:
         self._environment = Environment(trust=lambda: self._trust, clock=_now)
         self._sessions: Sessions | None = None
         self._account: Account | None = None
+        self._book: _Book | None = None
         self._service: Service | None = None
 
     @property
@@ -127,19 +133,20 @@ class Daemon:
             PolkitFailed: the bus does not tell of polkit's changes.
         """
         stack = self._stack or load_stack(self._config.readers.backend, self._config.readers.options)
-        async with _journal(self._config.journal) as (journal, refusals):
-            account = Account(journal, refusals)
+        async with _open_book(self._config.journal) as book:
+            account = Account(book.journal, book.refusals, book.connections)
             account.noted(Kind.DAEMON_STARTED, what={Detail.VERSION: __version__})
             self._account = account
+            self._book = book
             self._sessions = Sessions(self._environment, account)
             transport = await connect(self._bus_address)
             try:
-                return await self._serve(transport, stack, self._sessions)
+                return await self._serve(transport, stack, self._sessions, book)
             finally:
                 transport.close()
                 account.noted(Kind.DAEMON_STOPPED, what={Detail.VERSION: __version__})
 
-    async def _serve(self, transport: Transport, stack: PcscStack, sessions: Sessions) -> int:
+    async def _serve(self, transport: Transport, stack: PcscStack, sessions: Sessions, book: _Book) -> int:
         config = self._config
         drivers = Drivers.discover()
         tree = ObjectTree(transport, names.ROOT)
@@ -149,12 +156,21 @@ class Daemon:
         door = self._doorkeeper(transport, polkit, agents)
         service = Service(tree, sessions, tokens, agents, door, descriptor_timeout=config.pin.descriptor_timeout)
         service.add_manager(drivers.names, self._warnings, self._reload)
+        readings = JournalReadings(
+            book.journal,
+            book.files,
+            sessions.account,
+            lambda uid: sessions.holders_of(uid) | tokens.holders_of(uid),
+        )
+        service.add_journal(readings)
+        book.journal.listen(service.warnings_changed)
         self._service = service
         sessions.listen(service)
         tokens.listen(service)
         dispatcher = Dispatcher(transport, tree, missing=service.missing, refused=service.refused)
         for forget in (agents.forget, door.forget, polkit.forget):
             dispatcher.on_departed(forget)
+        dispatcher.on_arrived(sessions.account.connected)
         await dispatcher.start()
         roster = Roster(
             stack,
@@ -183,6 +199,7 @@ class Daemon:
             await asyncio.to_thread(watch.stop)
             await roster.stop()
             await _within(FAREWELL_SECONDS, dispatcher.stop(), transport.flushed())
+            await readings.stop()
             await tokens.close()
 
     async def _polkit(self, transport: Transport) -> Polkit:
@@ -213,6 +230,8 @@ class Daemon:
             warnings.append(HOLD_SHARED)
         if self._config.access.without_polkit == NoPolkit.SAME_USER:
             warnings.append(SAME_USER)
+        if self._book is not None and self._book.journal.trouble is not None:
+            warnings.append(warning_of(self._book.journal.trouble.trouble))
         return warnings
 
     def _reload(self) -> None:
@@ -246,8 +265,18 @@ class Daemon:
             log.error("%s", error.message)
 
 
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """The journal, and what is summed up for it."""
+
+    files: DirectoryFiles
+    journal: Journal
+    refusals: Refusals
+    connections: Refusals
+
+
 @asynccontextmanager
-async def _journal(section: JournalSection) -> AsyncIterator[tuple[Journal, Refusals]]:
+async def _open_book(section: JournalSection) -> AsyncIterator[_Book]:
     """The open journal; everything that was told is written before it closes."""
     mirror = JournaldMirror() if section.journald else None
     files = open_directory(section.directory)
@@ -256,10 +285,12 @@ async def _journal(section: JournalSection) -> AsyncIterator[tuple[Journal, Refu
     if journal.trouble is not None:
         log.error("%s Nothing is served until it can.", journal.trouble)
     refusals = Refusals(journal)
+    connections = Refusals(journal, CONNECTIONS, summed=Kind.CALLER_CONNECTED)
     try:
-        yield journal, refusals
+        yield _Book(files, journal, refusals, connections)
     finally:
         refusals.close()
+        connections.close()
         await journal.close()
         files.close()
         if mirror is not None:

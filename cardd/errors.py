@@ -90,10 +90,10 @@ class DescriptorUnusable(CarddError):
 
 
 class PinFormat(CarddError):
-    """Fields: minimum, maximum (characters). The card has not seen it and no try is lost."""
+    """Fields: length ("4", "4–8": characters). The card has not seen it and no try is lost."""
 
     short_name = "PinFormat"
-    sentence = N_("This cannot be a PIN of this card: it has {minimum} to {maximum} digits. No try was used.")
+    sentence = N_("This cannot be a PIN of this card, which has {length} digits. No try was used.")
 
 
 class PinIncorrect(CarddError):
@@ -111,10 +111,10 @@ class PinBlocked(CarddError):
 
 
 class PukFormat(CarddError):
-    """Fields: minimum, maximum (characters)."""
+    """Fields: length ("8", "4–8": characters)."""
 
     short_name = "PukFormat"
-    sentence = N_("This cannot be an unblocking code of this card: it has {minimum} to {maximum} digits.")
+    sentence = N_("This cannot be an unblocking code of this card, which has {length} digits. No try was used.")
 
 
 class PukIncorrect(CarddError):
@@ -313,6 +313,13 @@ class JournalUnavailable(CarddError):
     sentence = N_("The journal cannot be written ({reason}), so nothing is served; tell the administrator.")
 
 
+class JournalBusy(CarddError):
+    """Too many readings of the journal are under way, of this user or of all."""
+
+    short_name = "JournalBusy"
+    sentence = N_("The journal is being read too often at once; end another reading of it, or try again in a moment.")
+
+
 class ConfigurationInvalid(CarddError):
     """Fields: problem (with file and line)."""
 
@@ -329,6 +336,12 @@ class Internal(CarddError):
 
 _HOMES = (__name__, "cardd.tokens.errors")
 """Files whose errors travel on the bus under `PREFIX`."""
+
+
+def shown(text: str) -> str:
+    """A caller's word as a sentence may repeat it: printable and short."""
+    plain = "".join(one if one.isprintable() else "?" for one in text[:40])
+    return plain or '""'
 
 
 def fields_of(name: str, message: str) -> Mapping[str, Field]:

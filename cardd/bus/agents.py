@@ -216,6 +216,7 @@ class AgentPin:
     def __init__(self, agents: Agents, agent: _Agent) -> None:
         self._agents = agents
         self._agent = agent
+        self.asks_user = True
 
     async def answer(self, question: PinQuestion) -> Secret:
         """Ask the user.

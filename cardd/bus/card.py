@@ -16,7 +16,7 @@ from cardd.bus.interface import Call, Interface, Variant, dbus_property, method,
 from cardd.bus.options import interaction_allowed
 from cardd.bus.reader import reader_path
 from cardd.bus.session import session_path
-from cardd.errors import NotAuthorizedCanObtain
+from cardd.errors import InvalidArgument, NotAuthorizedCanObtain
 from cardd.journal import Detail, Kind
 from cardd.pki.trust import Trust
 from cardd.sessions.account import What
@@ -96,8 +96,10 @@ class CardInterface(Interface):
         """Read a data object by its label."""
         call.guard = self.presence.guard
         await self._admit(call, Action.READ_HOLDER, options)
-        value = await self.presence.read_object(call.caller, label[:LABEL_MAX])
-        what: What = {Detail.OBJECT: label[:LABEL_MAX], Detail.BYTES: len(value)}
+        if len(label) > LABEL_MAX:
+            raise InvalidArgument(argument="label", reason=f"it is longer than {LABEL_MAX} characters")
+        value = await self.presence.read_object(call.caller, label)
+        what: What = {Detail.OBJECT: label, Detail.BYTES: len(value)}
         await self._sessions.account.served(Kind.OBJECT_READ, self.presence, call.caller, what)
         return value
 
@@ -191,6 +193,7 @@ class _Asking:
         self._agents = agents
         self._caller = caller
         self._may_ask = may_ask
+        self.asks_user = True
 
     async def answer(self, question: PinQuestion) -> Secret:
         """See `cardd.sessions.pin.PinSource`."""

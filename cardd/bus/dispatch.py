@@ -103,6 +103,12 @@ class Dispatcher:
         """
         self._peers.on_departure(callback)
 
+    def on_arrived(self, callback: Callable[[Caller], None]) -> None:
+        """Have something called with each connection that calls an object of ours for the first time, before that call
+        is served.
+        """
+        self._peers.on_arrival(callback)
+
     async def stop(self) -> None:
         """Answer every call under way with Cancelled, and each new one; returns when their handlers have ended."""
         self._stopping = True

@@ -12,12 +12,10 @@ from cardd.sessions.presence import Presence
 def holder_reply(presence: Presence) -> dict[str, Variant]:
     """What GetHolder answers; a key is absent where the certificate does not say.
 
-    Raises:
-        CardNotReady: the card has not named itself yet.
+    A certificate that is none, or names nobody, leaves the card's serial number alone.
     """
-    certificate_known = presence.certificate is not None
     reply: dict[str, Variant] = {}
-    if presence.professional is not None and certificate_known:
+    if presence.professional is not None:
         reply = professional_reply(presence.professional)
     if presence.card.identity is not None:
         reply["serial"] = variant("s", presence.card.identity.serial)

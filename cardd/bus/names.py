@@ -13,6 +13,7 @@ READER = "org.cardd1.Reader"
 CARD = "org.cardd1.Card"
 SESSION = "org.cardd1.Session"
 AGENT = "org.cardd1.Agent"
+JOURNAL = "org.cardd1.Journal"
 
 OPTION_NO_USER_INTERACTION = "no-user-interaction"
 """Boolean option of every method that may ask the user something."""

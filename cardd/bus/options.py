@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cardd.bus import names
-from cardd.errors import InvalidArgument, UnknownOption
+from cardd.errors import InvalidArgument, UnknownOption, shown
 
 
 def no_options(options: Mapping[str, Any]) -> None:
@@ -62,5 +62,4 @@ def may_ask(options: Mapping[str, Any]) -> bool:
 def _require_known(options: Mapping[str, Any], known: frozenset[str]) -> None:
     for name in options:
         if name not in known:
-            shown = "".join(one if one.isprintable() else "?" for one in name[:40])
-            raise UnknownOption(option=shown or '""')
+            raise UnknownOption(option=shown(name))

@@ -34,6 +34,7 @@ class Peers:
         self._transport = transport
         self._peers: dict[str, _Peer] = {}
         self._on_departure: list[Callable[[str], None]] = []
+        self._on_arrival: list[Callable[[Caller], None]] = []
         self._lookups: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -75,14 +76,29 @@ class Peers:
         """Have something called with the unique name of each connection that leaves the bus."""
         self._on_departure.append(callback)
 
+    def on_arrival(self, callback: Callable[[Caller], None]) -> None:
+        """Have something called with each connection that calls, once the bus has said who it is and before anybody who
+        waits for that.
+        """
+        self._on_arrival.append(callback)
+
     async def _look_up(self, name: str, peer: _Peer) -> None:
         caller = await credentials_of(self._transport, name)
         if self._peers.get(name) is not peer:
             return  # it has left meanwhile
         peer.caller = caller
         waiting, peer.waiting = peer.waiting, []
+        if caller is not None:
+            self._tell_arrival(caller)
         for then in waiting:
             then(caller)
+
+    def _tell_arrival(self, caller: Caller) -> None:
+        for callback in self._on_arrival:
+            try:
+                callback(caller)
+            except Exception as error:  # one watcher's failure must not keep the call from being answered
+                _log.error("a watcher of %s failed: %s", caller.name, describe(error))
 
     def _on_name_owner_changed(self, values: list[Any]) -> None:
         name, _, new_owner = values

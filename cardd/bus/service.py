@@ -10,6 +10,7 @@ from cardd.bus.agents import Agents
 from cardd.bus.card import CardInterface, card_path
 from cardd.bus.doorkeeper import Doorkeeper
 from cardd.bus.interface import Call, Emits, Interface, Variant
+from cardd.bus.journal import JournalInterface
 from cardd.bus.manager import ManagerInterface
 from cardd.bus.objects import ObjectTree, properties_of
 from cardd.bus.reader import ReaderInterface, reader_path
@@ -18,6 +19,7 @@ from cardd.bus.token_session import TokenSessionInterface, token_session_path
 from cardd.cards.roster import PresentReader
 from cardd.errors import CarddError, CardRemoved, SessionEnded
 from cardd.sessions.account import Whose
+from cardd.sessions.journal_readings import JournalReadings
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
 from cardd.sessions.session import Session
@@ -54,7 +56,7 @@ class Service:
         self._agents = agents
         self._door = door
         self._descriptor_timeout = descriptor_timeout
-        self._told: dict[str, dict[str, Variant]] = {}
+        self._told: dict[tuple[str, str], dict[str, Variant]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add_manager(
@@ -65,6 +67,10 @@ class Service:
             self._agents, self._tokens, self._door, drivers, warnings, reload, read_timeout=self._descriptor_timeout
         )
         self._add(names.ROOT, manager)
+
+    def add_journal(self, readings: JournalReadings) -> None:
+        """Put the journal at the root."""
+        self._add(names.ROOT, JournalInterface(readings))
 
     def warnings_changed(self) -> None:
         """The Manager's warnings are others now."""
@@ -157,17 +163,18 @@ class Service:
 
     def _add(self, path: str, interface: Interface) -> None:
         self._tree.add(path, [interface])
-        self._told[path] = dict(properties_of(interface))
+        self._told[path, interface.name] = dict(properties_of(interface))
 
     def _remove(self, path: str) -> None:
+        for name in self._tree.interfaces(path):
+            del self._told[path, name]
         self._tree.remove(path)
-        del self._told[path]
 
     def _tell_changes(self, path: str) -> None:
         """Announce the properties whose values are others than when they were last told."""
         for interface in self._tree.interfaces(path).values():
             now = dict(properties_of(interface))
-            before, self._told[path] = self._told[path], now
+            before, self._told[path, interface.name] = self._told[path, interface.name], now
             for name, declared in interface.declaration.properties.items():
                 if declared.emits is Emits.TRUE and now.get(name) != before.get(name):
                     self._tree.changed(path, type(interface), name)

@@ -42,6 +42,8 @@ _ATTEMPTS_MOST = 3
 """Identifications of one insertion, where it fails for a reason that may pass."""
 _MAY_PASS = (CardReset, CardMute, ReaderFailure)
 """Another program's reset, and contacts that bounce while the card goes in."""
+PATIENCE = 10.0
+"""Seconds that a command may take; a card's waiting time is 4 s, its slowest command half a second."""
 _IDENTIFIER = "cardd"
 
 logger = logging.getLogger(__name__)
@@ -113,6 +115,8 @@ class PresentCard:
         self._seat = Seat(insertion, services.drivers, services.memory, services.hold, self.traffic)
         self._worker: CardWorker | None = None
         self._closed = False
+        self._stuck = False
+        self._next_look: asyncio.TimerHandle | None = None
         # Loop-side view of the seat: connections of our own that are open, or may be.
         self._held = False
         self._at_work = 0
@@ -220,7 +224,14 @@ class PresentCard:
                 logger.exception("taking the card again")
             self._settle(CardState.FAILED, error)
 
-    async def run(self, operation: Callable[[Card], T], *, caller: str, priority: Priority = Priority.NORMAL) -> T:
+    async def run(
+        self,
+        operation: Callable[[Card], T],
+        *,
+        caller: str,
+        priority: Priority = Priority.NORMAL,
+        under_hold: bool = False,
+    ) -> T:
         """Run an operation on the card's thread: under the hold, else on a connection of its own.
 
         Cancelling the call ends the operation before its next command.
@@ -228,6 +239,7 @@ class PresentCard:
         Args:
             operation: gets the driver's card; runs on another thread.
             caller: whose turn it takes in the queue.
+            under_hold: refuse (CardReset) where the hold is gone.
 
         Raises:
             NotReady, QueueFull, HeldByAnother, CardChanged, CardError, and what the operation raises.
@@ -235,7 +247,9 @@ class PresentCard:
         self._require_identified()
         try:
             return await self._on_worker(
-                lambda context, checkpoint: self._seat.operate(context, checkpoint, operation), caller, priority
+                lambda context, checkpoint: self._seat.operate(context, checkpoint, operation, under_hold=under_hold),
+                caller,
+                priority,
             )
         except (PinIncorrect, PinBlocked) as error:
             self._note_tries(error)
@@ -269,6 +283,7 @@ class PresentCard:
         self._require_present()
         worker = self._worker = self._worker or self._new_worker()
         self._at_work += 1
+        self._look_later(worker, PATIENCE)
         try:
             result = await worker.run(
                 lambda context: function(context, worker.checkpoint), caller=caller, priority=priority
@@ -283,10 +298,35 @@ class PresentCard:
             raise
         finally:
             self._at_work -= 1
-            self._held = self._seat.is_held and not self._closed
+            if self._next_look is not None and not self._at_work:
+                self._next_look.cancel()
+                self._next_look = None
+            self._held = self._seat.is_held and not self._closed and not self._stuck
         if self._held and self._services.hold is not HoldMode.SHARED:
             self._other_holder = None
         return result
+
+    def _look_later(self, worker: CardWorker, seconds: float) -> None:
+        """One timer for all that is under way; none while nothing is."""
+        if self._next_look is None:
+            loop = asyncio.get_running_loop()
+            self._next_look = loop.call_later(seconds, self._look_for_stuck, worker)
+
+    def _look_for_stuck(self, worker: CardWorker) -> None:
+        self._next_look = None
+        stuck = worker.stuck_for()
+        if stuck >= PATIENCE:
+            self._give_up(worker)
+        elif self._at_work:
+            self._look_later(worker, PATIENCE - stuck)
+
+    def _give_up(self, worker: CardWorker) -> None:
+        """The card, or the library, does not come back from a command: leave its thread to itself."""
+        logger.error("card %d has not answered for %g s; it is left alone", self.insertion.number, PATIENCE)
+        self._stuck = True
+        self._held = False
+        worker.stop(CardMute("the card never answered"))
+        self._settle(CardState.FAILED, CardMute("the card never answered"))
 
     def _new_worker(self) -> CardWorker:
         return self._services.workers.start(self._seat.close, f"card-{self.insertion.number}")
@@ -312,6 +352,8 @@ class PresentCard:
         require_present(self.insertion)
         if self._closed:
             raise CardRemoved("closed")
+        if self._stuck:
+            raise CardMute("the card never answered")
 
     def _require_identified(self) -> None:
         self._require_present()

@@ -165,16 +165,25 @@ class Seat:
         if was_held and self._mode is HoldMode.INSERTION:
             self.hold(context, checkpoint)
 
-    def operate(self, context: Context, checkpoint: Checkpoint, operation: Callable[[Card], T]) -> T:
+    def operate(
+        self, context: Context, checkpoint: Checkpoint, operation: Callable[[Card], T], *, under_hold: bool = False
+    ) -> T:
         """Run an operation: on the held connection, else on one opened for it.
 
         The latter leaves the card as it was, or resets it if the operation presented a PIN.
 
+        Args:
+            under_hold: refuse where the held connection is gone: on another one, the card might have been verified by
+                somebody else meanwhile.
+
         Raises:
+            CardReset: the connection that `under_hold` asks for is gone.
             HeldByAnother, CardChanged, CardError, and what the operation raises.
         """
         if self._held is not None:
             return self._within(operation)
+        if under_hold:
+            raise CardReset("the card is no longer held")
         connection = self._open(context, checkpoint, Share.SHARED)
         try:
             with connection.transaction(forget_pin=True):

@@ -98,6 +98,8 @@ class CardWorker:
         self._context: Context | None = None
         self.stopped_at: float | None = None
         """When it was told to stop."""
+        self.busy_since: float | None = None
+        """When the running job began, or sent its last command; None while there is no job."""
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     async def run(self, function: Callable[[Context], T], *, caller: str, priority: Priority = Priority.NORMAL) -> T:
@@ -138,6 +140,12 @@ class CardWorker:
         job = self._running
         if job is not None and job.cancelled:
             raise Cancelled
+        self.busy_since = self._clock()
+
+    def stuck_for(self) -> float:
+        """Seconds since the running job's last command went to the library; 0 while there is no job."""
+        since = self.busy_since
+        return 0.0 if since is None else self._clock() - since
 
     def stop(self, error: Exception) -> None:
         """Fail everything pending with `error` now, and let the thread end when it can. Never blocks."""
@@ -170,8 +178,10 @@ class CardWorker:
         if job is None:
             return False
         context = self._context_for(job)
+        self.busy_since = self._clock()
         if context is not None:
             job.run(context)
+        self.busy_since = None
         self._running = None
         return True
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cardd.cli.commands import doctor, keys, login, pin, status, trust, version, watch
+from cardd.cli.commands import doctor, keys, login, pin, status, token, token_verify, trust, version, watch
 from cardd.cli.exit_codes import MEANINGS
 from cardd.cli.i18n import LANGUAGES, _
 from cardd.cli.settings import Settings
@@ -27,6 +27,7 @@ _TYPER_WORDS = (
 _SUMMARY = N_("Use and look after the health professional's card on this computer.")
 _PIN_SUMMARY = N_("Change or unblock the PIN.")
 _TRUST_SUMMARY = N_("The authorities whose cards are believed.")
+_TOKEN_SUMMARY = N_("Tokens, which say who somebody is where the card cannot stay.")
 _GLOBAL = N_("Global options (--bus, --json, --lang) may stand anywhere.")
 _EXIT_CODES = N_("Exit codes:")
 
@@ -34,7 +35,7 @@ _HELP = {
     "status": N_("Show readers, cards and sessions."),
     "watch": N_("Tell what happens, until Ctrl-C."),
     "login": N_("Verify the PIN and open a session. It lasts as long as the card is in the reader."),
-    "logout": N_("End the session. The card wants its PIN again."),
+    "logout": N_("End the session. The card wants its PIN again; a token stays good."),
     "sign": N_("Sign a file with the card. Gives the raw signature; on a terminal, in base64."),
     "decrypt": N_("Decrypt one RSA block with the card. A file of plaintext is for its owner alone (mode 0600)."),
     "change": N_("Change the PIN. By --pin-fd: a line with the present PIN, then one with the new PIN."),
@@ -43,6 +44,12 @@ _HELP = {
     ),
     "add": N_("Install certificates of authorities. Run it as root; cardd then reads them, if it runs."),
     "list": N_("List the authorities that cardd believes here."),
+    "token mint": N_("Have the card of the open session sign a token for a device."),
+    "token list": N_("List the tokens that were minted for this user; for root all."),
+    "token show": N_("Show what is registered of one token."),
+    "token redeem": N_("Open a session with a token and the key of its device."),
+    "token revoke": N_("Revoke a token for ever; what it opened ends at once."),
+    "token verify": N_("Verify a token without cardd. Whether it was revoked is not known here."),
     "doctor": N_("Look for what is wrong, and say what to do."),
     "version": N_("Show the versions of cardctl and of cardd. It starts nothing."),
 }
@@ -66,6 +73,14 @@ def build() -> typer.Typer:
     _add(authorities, "add", trust.add)
     _add(authorities, "list", trust.list_trusted)
     app.add_typer(authorities, name="trust")
+    tokens = _group(_(_TOKEN_SUMMARY))
+    _add(tokens, "mint", token.mint, "token mint")
+    _add(tokens, "list", token.list_tokens, "token list")
+    _add(tokens, "show", token.show, "token show")
+    _add(tokens, "redeem", token.redeem, "token redeem")
+    _add(tokens, "revoke", token.revoke, "token revoke")
+    _add(tokens, "verify", token_verify.verify, "token verify")
+    app.add_typer(tokens, name="token")
     _add(app, "doctor", doctor.doctor)
     _add(app, "version", version.version)
     return app
@@ -110,8 +125,8 @@ def _group(summary: str, epilog: str | None = None) -> typer.Typer:
     )
 
 
-def _add(group: typer.Typer, name: str, function: Callable[..., None]) -> None:
-    group.command(name, help=_(_HELP[name]))(function)
+def _add(group: typer.Typer, name: str, function: Callable[..., None], help_of: str | None = None) -> None:
+    group.command(name, help=_(_HELP[help_of or name]))(function)
 
 
 def _exit_codes() -> str:

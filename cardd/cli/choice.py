@@ -11,6 +11,9 @@ from cardd.cli.failures import NoCard, NoReader, NoSession, SeveralCards
 from cardd.client import Card, CarddClient, CardState, Session, events
 from cardd.errors import CardRemoved
 
+CARD_LEVEL = "card"
+"""Word of Session.Level for what a PIN opened."""
+
 _READING_PATIENCE = 30.0
 """Seconds for a card to be identified: the slowest real ones need a few."""
 
@@ -47,7 +50,7 @@ async def choose_card(client: CarddClient, wanted: str | None, *, wait: bool = F
 
 
 async def choose_session(client: CarddClient, wanted: str | None) -> Session:
-    """Find the session that a command means.
+    """Find the card's session that a command means.
 
     Args:
         client: connected.
@@ -56,12 +59,25 @@ async def choose_session(client: CarddClient, wanted: str | None) -> Session:
     Raises:
         NoSession, SeveralCards: there is not exactly one.
     """
-    sessions = [one for one in await client.sessions() if wanted is None or _is(one.card, wanted)]
+    on_cards = [one for one in await client.sessions() if one.level == CARD_LEVEL]
+    sessions = [one for one in on_cards if wanted is None or _is(one.card, wanted)]
     if not sessions:
         raise NoSession
     if len(sessions) > 1:
         raise SeveralCards(choices=", ".join(one.card.rpartition("/")[2] for one in sessions))
     return sessions[0]
+
+
+async def named_session(client: CarddClient, wanted: str) -> Session:
+    """Find a session, whatever it rests on, by its object path or the last part of it.
+
+    Raises:
+        NoSession: it is not there.
+    """
+    for session in await client.sessions():
+        if _is(session.path, wanted):
+            return session
+    raise NoSession
 
 
 async def while_inserted(client: CarddClient, card: Card, asking: Coroutine[Any, Any, _T]) -> _T:

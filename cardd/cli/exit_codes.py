@@ -8,6 +8,7 @@ from cardd import errors
 from cardd.cli import failures
 from cardd.client import errors as client_errors
 from cardd.errors import N_, CarddError
+from cardd.tokens import errors as token_errors
 
 
 class ExitCode(IntEnum):
@@ -23,6 +24,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 7
     CARD_FAILED = 8
     NOT_TRUSTED = 9
+    TOKEN_REFUSED = 10
     INTERRUPTED = 130
 
 
@@ -31,12 +33,13 @@ MEANINGS = {
     ExitCode.FAILURE: N_("failed otherwise, or `doctor` found a problem"),
     ExitCode.USAGE: N_("the command line, a file or a value cannot be used"),
     ExitCode.NOT_AUTHORIZED: N_("not allowed, or the question was closed"),
-    ExitCode.NOTHING_THERE: N_("no reader, card or session is there"),
+    ExitCode.NOTHING_THERE: N_("no reader, card, session or token is there"),
     ExitCode.PIN_WRONG: N_("the PIN or the unblocking code is wrong"),
     ExitCode.PIN_BLOCKED: N_("the PIN or the unblocking code is blocked"),
     ExitCode.UNREACHABLE: N_("the message bus or cardd cannot be reached"),
     ExitCode.CARD_FAILED: N_("the card or the reader failed, was taken out, or is held by another program"),
     ExitCode.NOT_TRUSTED: N_("the card is unknown, or its certificate is not trusted"),
+    ExitCode.TOKEN_REFUSED: N_("the token is wrong, expired, revoked, or not proven"),
     ExitCode.INTERRUPTED: N_("interrupted (Ctrl-C)"),
 }
 
@@ -50,6 +53,8 @@ _BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
             errors.AlgorithmNotSupported,
             errors.DigestLength,
             errors.ConfigurationInvalid,
+            token_errors.KeyRefused,
+            token_errors.LifetimeRefused,
             failures.ConfigurationUnusable,
             failures.FileUnusable,
             failures.SeveralCards,
@@ -65,7 +70,16 @@ _BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
             client_errors.AccessDenied,
         ),
     ),
-    (ExitCode.NOTHING_THERE, (failures.NoReader, failures.NoCard, failures.NoSession, errors.SessionEnded)),
+    (
+        ExitCode.NOTHING_THERE,
+        (
+            failures.NoReader,
+            failures.NoCard,
+            failures.NoSession,
+            errors.SessionEnded,
+            token_errors.TokenUnknown,
+        ),
+    ),
     (
         ExitCode.PIN_WRONG,
         (errors.PinIncorrect, errors.PinFormat, errors.PukIncorrect, errors.PukFormat, failures.LastTry),
@@ -95,6 +109,11 @@ _BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
         ),
     ),
     (ExitCode.NOT_TRUSTED, (errors.NotTrusted, errors.UnknownCard, errors.ProofFailed)),
+    (
+        ExitCode.FAILURE,
+        (token_errors.RegistryUnavailable, token_errors.DaemonKeyUnusable, token_errors.TooManyChallenges),
+    ),
+    (ExitCode.TOKEN_REFUSED, (token_errors.TokenError,)),
 )
 
 

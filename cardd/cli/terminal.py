@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import termios
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +15,8 @@ from cardd.client.secret import wipe
 from cardd.errors import DescriptorUnusable, NotAuthorizedDismissed
 
 _LINE_MAX = 256
+WRITE_SECONDS = 30.0
+"""How long whoever passes a descriptor may take to write into it."""
 """Characters of a code: far more than any has."""
 
 _YES = (b"y", b"yes", b"o", b"oui")
@@ -122,7 +126,11 @@ def read_line(descriptor: int) -> bytearray:
 
 
 def _fill(descriptor: int, buffer: memoryview) -> int:
+    deadline = time.monotonic() + WRITE_SECONDS
     for count in range(len(buffer)):
+        # A pipe that nobody writes must not keep the command for ever; a file is ready at once.
+        if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise DescriptorUnusable(reason=f"nobody wrote it within {WRITE_SECONDS:g} seconds")
         try:
             more = os.readv(descriptor, [buffer[count : count + 1]])
         except OSError as error:

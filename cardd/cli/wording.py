@@ -16,6 +16,8 @@ _END_REASONS: Mapping[str, str] = {
     EndReason.READER_REMOVED: N_("the reader was unplugged"),
     EndReason.CARD_RESET: N_("another program reset the card"),
     EndReason.PCSCD_LOST: N_("the smart card service pcscd stopped"),
+    EndReason.REVOKED: N_("its token was revoked"),
+    EndReason.EXPIRED: N_("its token expired"),
     EndReason.ENDED_BY_USER: N_("it was ended on request"),
     EndReason.DAEMON_STOPPED: N_("cardd was stopped"),
     EndReason.BUS_LOST: N_("the message bus was lost"),
@@ -58,7 +60,17 @@ _OTHER_WORDS = {
         "the PIN must be asked for, and the call forbids asking"
     ),
     "another user opened this session": N_("another user opened this session"),
+    "another user minted this token": N_("another user minted this token"),
+    "token": N_("token"),
+    "proof": N_("proof"),
+    "assertion": N_("assertion"),
+    "card": N_("card"),
     "the card wants its PIN first": N_("the card wants its PIN first"),
+    "the journal is for root; whoever has a session open may read the entries of its holder": N_(
+        "the journal is for root; whoever has a session open may read the entries of its holder"
+    ),
+    "the journal as a whole is for root": N_("the journal as a whole is for root"),
+    "these are the entries of another holder": N_("these are the entries of another holder"),
 }
 
 _FIELD_WORDS: Mapping[str, str] = {**_END_REASONS, **_CARD_STATES, **_TRUST_REASONS, **_OTHER_WORDS}

@@ -37,17 +37,28 @@ class RefusalRecorder(Protocol):
         """Write it down, or count it."""
 
 
+class ConnectionRecorder(Protocol):
+    """What sums connections up (`cardd.journal.refusals.Refusals` has it, too)."""
+
+    def note(self, event: Event) -> None:
+        """Have it written, or count it."""
+
+
 class Account:
     """Tells the journal.
 
     Args:
         journal: where entries go.
         refusals: where refusals go, which a user could otherwise fill the disk with.
+        connections: where callers' connections go, likewise; the journal itself if not given.
     """
 
-    def __init__(self, journal: Recorder, refusals: RefusalRecorder) -> None:
+    def __init__(
+        self, journal: Recorder, refusals: RefusalRecorder, connections: ConnectionRecorder | None = None
+    ) -> None:
         self._journal = journal
         self._refusals = refusals
+        self._connections = connections or journal
 
     async def served(self, kind: Kind, whose: Whose, caller: Caller, what: What) -> None:
         """Something was done for a caller; written before the reply that it describes.
@@ -67,6 +78,10 @@ class Account:
             await self._refusals.record(event)
         except JournalUnavailable:
             return
+
+    def connected(self, caller: Caller) -> None:
+        """A connection calls for the first time. It is written before whatever its calls have written."""
+        self._connections.note(Event(Kind.CALLER_CONNECTED, caller=reference(caller)))
 
     def noted(self, kind: Kind, whose: Whose = None, what: What | None = None) -> None:
         """Something happened that nobody can be refused any more."""
@@ -101,7 +116,12 @@ class Account:
         try:
             await self._journal.record(event)
         except JournalUnavailable as error:
-            raise errors.JournalUnavailable(reason=error.trouble.value) from error
+            raise unavailable(error) from error
+
+
+def unavailable(error: JournalUnavailable) -> errors.JournalUnavailable:
+    """The journal's failure as a client is told."""
+    return errors.JournalUnavailable(reason=error.trouble.value)
 
 
 def reference(caller: Caller) -> CallerRef:

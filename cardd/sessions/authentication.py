@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from cardd.access.caller import Caller
 from cardd.access.ownership import require_owner
@@ -59,7 +60,7 @@ class Authentication:
         Raises:
             CarddError: the card cannot be used, is not believed, is in use; the PIN was not given, wrong, or blocked.
         """
-        async with self._asking.setdefault(caller.uid, asyncio.Lock()):
+        async with self._turn(caller, source):
             if (session := self._shared(caller)) is not None:
                 return session
             question = self._question()
@@ -69,6 +70,10 @@ class Authentication:
                     if (session := self._shared(caller)) is not None:
                         return session
                     return await self._open(caller, pin, login_session)
+
+    def _turn(self, caller: Caller, source: PinSource) -> AbstractAsyncContextManager[object]:
+        """One question at a time to a user; a PIN that comes with the call keeps nobody else waiting."""
+        return self._asking.setdefault(caller.uid, asyncio.Lock()) if source.asks_user else nullcontext()
 
     def _shared(self, caller: Caller) -> Session | None:
         session = self._presence.session

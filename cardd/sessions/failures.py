@@ -34,7 +34,7 @@ def _of_the_request(error: Exception, label: str, key: str, algorithm: str) -> e
         case contract.PinError():
             return _pin_error(error)
         case contract.ObjectNotFound():
-            return errors.ObjectNotFound(label=label or "certificate")
+            return errors.ObjectNotFound(label=errors.shown(label or "certificate"))
         case contract.KeyNotFound():
             return errors.UnknownKey(key=key)
         case contract.AlgorithmNotSupported():

@@ -49,6 +49,10 @@ class PinQuestion:
 class PinSource(Protocol):
     """Who answers: an agent, a descriptor, a PIN pad."""
 
+    @property
+    def asks_user(self) -> bool:
+        """Whether somebody is asked, so that one question at a time is enough for one user."""
+
     async def answer(self, question: PinQuestion) -> Secret:
         """The user's characters; the caller wipes them.
 
@@ -67,6 +71,7 @@ class DescriptorPin:
 
     def __init__(self, descriptor: int, *, timeout: float) -> None:
         self._descriptor = descriptor
+        self.asks_user = False
         self._timeout = timeout
 
     async def answer(self, question: PinQuestion) -> Secret:
@@ -101,4 +106,5 @@ def require_form(secret: Secret, question: PinQuestion) -> None:
 
 def _form_error(purpose: Purpose, rules: PinRules) -> CarddError:
     kind = PukFormat if purpose is Purpose.UNBLOCK_PUK else PinFormat
-    return kind(minimum=rules.minimum, maximum=rules.maximum)
+    exact = rules.minimum == rules.maximum
+    return kind(length=str(rules.minimum) if exact else f"{rules.minimum}–{rules.maximum}")

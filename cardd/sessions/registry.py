@@ -22,6 +22,8 @@ from cardd_drivers.contract import CardError
 
 log = logging.getLogger(__name__)
 
+STOP_SECONDS = 2.0
+"""How long cards may take to be given back when the daemon stops."""
 REMEMBERED_ENDS = 4096
 """Ended sessions whose reason is still told; older ones have just ended."""
 
@@ -89,6 +91,14 @@ class Sessions:
     def authentication(self, presence: Presence) -> Authentication:
         """What opens sessions on this card."""
         return self._authentications[presence.number]
+
+    def holders_of(self, uid: int) -> set[str]:
+        """National identifiers of those whose sessions this user has open; empty ones of cards that name nobody."""
+        return {
+            "" if session.presence.professional is None else session.presence.professional.national_id
+            for session in self._open.values()
+            if session.owner_uid == uid and session.end_reason is None
+        }
 
     def take_number(self) -> int:
         """A number for a session; never given twice, whatever the session rests on."""
@@ -177,8 +187,8 @@ class Sessions:
         """End every session (daemon-stopped) and wait until the cards are reset."""
         for session in tuple(self._open.values()):
             self.end(session, EndReason.DAEMON_STOPPED)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._tasks and (stuck := (await asyncio.wait(self._tasks, timeout=STOP_SECONDS))[1]):
+            log.error("%d cards did not let go within %g s", len(stuck), STOP_SECONDS)
 
     @property
     def _told(self) -> SessionsListener:

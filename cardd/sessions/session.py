@@ -8,7 +8,15 @@ from datetime import datetime
 from typing import TypeVar
 
 from cardd.access.caller import Caller
-from cardd.errors import AlgorithmNotSupported, CarddError, DigestLength, InvalidArgument, SessionEnded, UnknownKey
+from cardd.errors import (
+    AlgorithmNotSupported,
+    CarddError,
+    DigestLength,
+    InvalidArgument,
+    SessionEnded,
+    UnknownKey,
+    shown,
+)
 from cardd.journal import Detail, Kind
 from cardd.sessions.account import Account, What
 from cardd.sessions.failures import client_errors
@@ -208,9 +216,8 @@ class Session:
             raise
 
     async def _result_of(self, caller: Caller, operation: Callable[[Card], T]) -> T:
-        self.uses += 1
         try:
-            result = await self._unless_ended(self.card.run(operation, caller=caller.name))
+            result = await self._unless_ended(self.card.run(operation, caller=caller.name, under_hold=True))
         except (CardReset, SecurityStatusNotSatisfied) as error:
             # The card no longer has the PIN: someone reset it. What the session promises is no longer true.
             self._ending(self, EndReason.CARD_RESET)
@@ -219,14 +226,22 @@ class Session:
             # Mostly a card that is being pulled: its reader's driver noticed before PC/SC tells.
             await asyncio.wait((self._ended,), timeout=PULLED_SECONDS)
             self._raise_if_ended()
+            self._end_unless_held()
             raise
         except Exception:
             self._raise_if_ended()
+            self._end_unless_held()
             raise
         if (error_at_end := self.guard()) is not None:
             self._discard(result)
             raise error_at_end
+        self.uses += 1
         return result
+
+    def _end_unless_held(self) -> None:
+        """With the held connection goes the certainty that the card's verified PIN is this session's."""
+        if not self.card.is_held:
+            self._ending(self, EndReason.CARD_RESET)
 
     def _raise_if_ended(self) -> None:
         if (error := self.guard()) is not None:
@@ -275,7 +290,7 @@ def _key_name(key: str) -> KeyName:
     try:
         return KeyName(key)
     except ValueError:
-        raise UnknownKey(key=_shown(key)) from None
+        raise UnknownKey(key=shown(key)) from None
 
 
 E = TypeVar("E", SignatureAlgorithm, DecipherAlgorithm)
@@ -285,10 +300,4 @@ def _member(kind: type[E], algorithm: str, key: str) -> E:
     try:
         return kind(algorithm)
     except ValueError:
-        raise AlgorithmNotSupported(algorithm=_shown(algorithm), key=key) from None
-
-
-def _shown(text: str) -> str:
-    """A caller's word as a sentence may repeat it: printable and short."""
-    plain = "".join(one if one.isprintable() else "?" for one in text[:40])
-    return plain or '""'
+        raise AlgorithmNotSupported(algorithm=shown(algorithm), key=key) from None

@@ -59,6 +59,14 @@ class TokenSessions:
         """The session that a token has opened for this user in this login session."""
         return self._open.get((token_id, caller.uid, login_session))
 
+    def holders_of(self, uid: int) -> set[str]:
+        """National identifiers of those whose sessions this user has open."""
+        return {
+            session.whose.national_id
+            for session in self._open.values()
+            if session.owner_uid == uid and session.end_reason is None
+        }
+
     def open(
         self, number: int, redemption: Redemption, caller: Caller, speak: Speak, login_session: str | None = None
     ) -> TokenSession:

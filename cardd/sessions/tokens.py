@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cardd.access.caller import Caller
@@ -40,14 +41,23 @@ class Tokens:
         environment: trust store and clock.
         sessions: the registry of the cards' sessions.
         account: what is told to the journal.
+        boot: as `Clocks.boot`.
     """
 
-    def __init__(self, settings: TokenSettings, environment: Environment, sessions: Sessions, account: Account) -> None:
+    def __init__(
+        self,
+        settings: TokenSettings,
+        environment: Environment,
+        sessions: Sessions,
+        account: Account,
+        *,
+        boot: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+    ) -> None:
         self._settings = settings
         self._environment = environment
         self._sessions = sessions
         self._account = account
-        self._clocks = Clocks(environment.clock, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+        self._clocks = Clocks(environment.clock, boot)
         self._opened = TokenSessions(sessions, account, self._clocks)
         self._room: TokenRoom | None = None
         self._opening = asyncio.Lock()
@@ -56,6 +66,10 @@ class Tokens:
     def listen(self, listener: TokenSessionsListener) -> None:
         """Name who is told of token sessions; before the first call."""
         self._opened.listen(listener)
+
+    def holders_of(self, uid: int) -> set[str]:
+        """As `TokenSessions.holders_of`."""
+        return self._opened.holders_of(uid)
 
     async def challenge(self, caller: Caller) -> bytes:
         """A challenge for a token's device: 32 bytes, for this user, once, for 30 seconds."""

@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
+import sys
 import time
 from collections.abc import Awaitable
 
-from scripts.demo_story.stage import Stage
+from scripts.demo_story.stage import ROOT, Stage
 from scripts.demo_story.terminal import Terminal
 from scripts.demo_story.witnesses import OpenSsl, borrow_with_pkcs11_tool
 
@@ -34,6 +36,7 @@ async def tell(stage: Stage, terminal: Terminal) -> None:
         await _decrypt(stage, terminal, witness)
         await _borrow(stage, terminal, pin)
         await _remove(stage, terminal, session)
+        _journal(stage, terminal)
 
 
 def _set_the_stage(stage: Stage, terminal: Terminal) -> None:
@@ -181,6 +184,27 @@ async def _remove(stage: Stage, terminal: Terminal, session: Session) -> None:
         outcome = stage.cardctl("status")
         for line in outcome.output.decode().splitlines():
             terminal.say(line)
+
+
+def _journal(stage: Stage, terminal: Terminal) -> None:
+    with terminal.step("What was written down"):
+        journal = stage.folder / "journal"
+        text = "".join(path.read_text() for path in sorted(journal.glob("*.jsonl"))).rstrip("\0")
+        kinds = re.findall(r'"kind":"([a-z-]+)"', text)
+        terminal.say(", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)))
+        terminal.check("the wrong PIN, the signature and the end are there", {"refused", "signed"} <= set(kinds))
+        verifier = [sys.executable, str(ROOT / "scripts" / "journal-verify")]
+        terminal.check(
+            "a verifier that knows nothing of cardd accepts it", stage.run([*verifier, str(journal)]).status == 0
+        )
+        copy = stage.folder / "spoilt"
+        shutil.copytree(journal, copy)
+        (segment, *_) = sorted(copy.glob("*.jsonl"))
+        segment.chmod(0o600)
+        segment.write_bytes(segment.read_bytes().replace(b"PinIncorrect", b"PinForgotten", 1))
+        found = stage.run([*verifier, str(copy)])
+        terminal.say(next(iter((found.output.decode() + found.errors).strip().splitlines()), ""))
+        terminal.check("and names a single altered word in a copy", found.status == 1)
 
 
 async def _failure_of(work: Awaitable[bytes]) -> BaseException | None:

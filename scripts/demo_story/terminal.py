@@ -33,7 +33,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """One line of the story."""
-        print(f"   {text}", flush=True)
+        print("   " + text.replace("\n", "\n   "), flush=True)
 
     def check(self, claim: str, holds: object) -> None:
         """A claim, and what was found.

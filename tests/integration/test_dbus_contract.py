@@ -57,6 +57,7 @@ async def with_session(cardd: Running) -> dict[str, str]:
         session = await card.authenticate(pin=bytearray(b"1234"))
         return {
             "org.cardd1.Manager": "/org/cardd1",
+            "org.cardd1.Journal": "/org/cardd1",
             "org.cardd1.Reader": card.reader,
             "org.cardd1.Card": card.path,
             "org.cardd1.Session": session.path,

@@ -27,10 +27,12 @@ from cardd.errors import (
     SessionEnded,
     UnknownKey,
 )
+from cardd.sessions.pin import PinQuestion
 from cardd.sessions.pin_change import change_pin, unblock_pin
 from cardd.sessions.presence import Presence
+from cardd.sessions.secret import Secret
 from cardd.sessions.states import EndReason, State
-from tests.support.core import HOLDER, PIN, PUK, STRANGER, Core, Typed, card_of, running_core
+from tests.support.core import HOLDER, PATIENCE, PIN, PUK, STRANGER, Core, Typed, card_of, running_core
 
 DIGEST = hashlib.sha256(b"document").digest()
 HOLDS = [HoldMode.SESSION, HoldMode.INSERTION, HoldMode.SHARED]
@@ -130,7 +132,7 @@ async def test_what_cannot_be_a_pin_costs_no_try(pin: bytes) -> None:
         presence = await core.insert(card)
         with pytest.raises(PinFormat) as caught:
             await core.authenticate(presence, pin)
-        assert caught.value.fields == {"minimum": 4, "maximum": 4}
+        assert caught.value.fields == {"length": "4"}
         session = await core.authenticate(presence)
         assert session.end_reason is None
 
@@ -330,3 +332,24 @@ async def test_an_unplugged_reader_ends_the_session() -> None:
         core.pcsc.remove_reader(core.reader.name)
         await core.gone()
         assert core.heard.ends() == [EndReason.READER_REMOVED]
+
+
+async def test_a_pin_that_comes_slowly_by_descriptor_keeps_nobody_else_waiting() -> None:
+    class Slow(Typed):
+        def __init__(self) -> None:
+            super().__init__(PIN)
+            self.asks_user = False
+            self.may_go = asyncio.Event()
+
+        async def answer(self, question: PinQuestion) -> Secret:
+            await self.may_go.wait()
+            return await super().answer(question)
+
+    async with running_core() as core:
+        presence = await core.insert(card_of())
+        slow = Slow()
+        waiting = asyncio.ensure_future(core.sessions.authentication(presence).authenticate(HOLDER, slow))
+        await asyncio.sleep(0)
+        session = await asyncio.wait_for(core.authenticate(presence), PATIENCE)
+        slow.may_go.set()
+        assert await waiting is session

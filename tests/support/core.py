@@ -59,6 +59,7 @@ class Typed:
 
     def __init__(self, *answers: bytes) -> None:
         self._answers = list(answers)
+        self.asks_user = True
         self.questions: list[PinQuestion] = []
         self.given: list[Secret] = []
 

@@ -8,7 +8,7 @@ import typer
 
 from cardd.cli import wording
 from cardd.cli.asking import authenticate_on, refuse_last_try
-from cardd.cli.choice import choose_card, choose_session, while_inserted
+from cardd.cli.choice import choose_card, choose_session, named_session, while_inserted
 from cardd.cli.i18n import _
 from cardd.cli.options import CardOption, LastTryOption, PinFdOption
 from cardd.cli.output import Output
@@ -45,11 +45,21 @@ def login(
     run_connected(context, work)
 
 
-def logout(context: typer.Context, card: CardOption = None) -> None:
-    """End the session; the card wants its PIN again."""
+def logout(
+    context: typer.Context,
+    card: CardOption = None,
+    session_name: Annotated[
+        str | None,
+        typer.Option("--session", metavar="SESSION", help=N_("Which session, as `cardctl status` numbers it.")),
+    ] = None,
+) -> None:
+    """End the session; the card wants its PIN again, a token stays good."""
 
     async def work(client: CarddClient, output: Output) -> None:
-        session = await choose_session(client, card)
+        if session_name is None:
+            session = await choose_session(client, card)
+        else:
+            session = await named_session(client, session_name)
         await session.end()
         output.document({"session": session, "reason": session.ended or "ended-by-user"})
         output.line(_("Session ended."))

@@ -61,6 +61,7 @@ def _sections(
         else:
             rows = card_rows(card, holders[card.path], by_card.get(card.path))
         found.append(Section(reader.name, rows))
+    found += [_token_section(one) for one in sessions if one.level == "token"]
     if not readers:
         found.append(Section(_("No reader is plugged in.")))
     found += [Section(_("Warning"), (("•", wording.warning(one)),)) for one in service.warnings]
@@ -89,6 +90,13 @@ def card_rows(card: Card, holder: Holder | None, session: Session | None) -> tup
     rows.append((_("PIN"), _tries(card.pin_tries_left) if session is None else _("verified")))
     rows.append((_("Session"), _session(session) if session is not None else _("none")))
     return tuple(rows)
+
+
+def _token_section(session: Session) -> Section:
+    number = session.path.rpartition("/")[2]
+    ends = "?" if session.expires is None else wording.clock(session.expires)
+    rows = ((_("Session"), _session(session)), (_("Valid until"), ends))
+    return Section(_("Session {number}, by a token").format(number=number), rows)
 
 
 def _tries(tries_left: int | None) -> str:

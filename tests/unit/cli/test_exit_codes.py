@@ -20,7 +20,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "cardctl.md"
     ("error", "code"),
     [
         (errors.PinIncorrect(tries_left=1), 5),
-        (errors.PinFormat(minimum=4, maximum=8), 5),
+        (errors.PinFormat(length="4–8"), 5),
         (errors.PukIncorrect(tries_left=1), 5),
         (failures.LastTry(), 5),
         (errors.PinBlocked(), 6),

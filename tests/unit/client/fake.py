@@ -355,7 +355,7 @@ class FakeDaemon:
         if not self.tries_left:
             raise Refusal("PinBlocked")
         if not 4 <= len(pin) <= 8 or not pin.isdigit():
-            raise Refusal("PinFormat", minimum=4, maximum=8)
+            raise Refusal("PinFormat", length="4–8")
         self.tries_left = 3 if pin == self.pin else self.tries_left - 1
         self._change(self.card_path, CARD, PinTriesLeft=Variant("i", self.tries_left))
         if pin != self.pin:
