@@ -58,9 +58,7 @@ class AccessDenied(ClientError):
     """The policy of the bus forbids the call."""
 
     short_name = "AccessDenied"
-    sentence = N_(
-        "This user may not talk to cardd: have an administrator run `sudo adduser NAME cardd-users`, then log in again."
-    )
+    sentence = N_("The policy of the message bus lets nobody talk to cardd: run `cardctl doctor`.")
 
 
 class ConnectionLost(ClientError):

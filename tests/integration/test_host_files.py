@@ -14,6 +14,8 @@ from cardd.bus.names import SERVICE
 from tests.support.host import REPOSITORY, install_host, stage
 
 UNIT = "usr/local/lib/systemd/system/cardd.service"
+HELPER = "usr/local/lib/systemd/system/cardd-exe-helper.service"
+CONFIGURATION = {"etc/cardd/cardd.toml", "etc/cardd/rules.toml"}
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and other users are for root")
 
@@ -38,7 +40,7 @@ def files_below(directory: Path) -> set[str]:
 def root(staged: Path) -> Path:
     """A staged root with the units of this machine and the programs that cardd.service names."""
     shutil.copytree("/lib/systemd/system", staged / "usr/lib/systemd/system", symlinks=True)
-    for program in ("usr/local/bin/cardd", "usr/bin/busctl"):
+    for program in ("usr/local/bin/cardd", "usr/local/bin/cardd-exe-helper", "usr/bin/busctl"):
         path = staged / program
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\n")
@@ -46,31 +48,32 @@ def root(staged: Path) -> Path:
     return staged
 
 
-def verify(root: Path) -> subprocess.CompletedProcess[str]:
-    return run("systemd-analyze", "verify", f"--root={root}", "--man=no", "cardd.service")
+def verify(root: Path, *units: str) -> subprocess.CompletedProcess[str]:
+    return run("systemd-analyze", "verify", f"--root={root}", "--man=no", *units)
 
 
-def test_unit_verifies_without_a_word(root: Path) -> None:
-    result = verify(root)
+def test_units_verify_without_a_word(root: Path) -> None:
+    result = verify(root, "cardd.service", "cardd-exe-helper.service", "cardd-exe-helper.socket")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_unit_verification_sees_a_wrong_key(root: Path) -> None:
     (root / UNIT).write_text((root / UNIT).read_text().replace("RestartSec=1", "RestartSecs=1"))
-    assert "RestartSecs" in verify(root).stderr
+    assert "RestartSecs" in verify(root, "cardd.service").stderr
 
 
 def test_unit_verification_sees_a_missing_program(root: Path) -> None:
     (root / "usr/local/bin/cardd").unlink()
-    assert verify(root).returncode != 0
+    assert verify(root, "cardd.service").returncode != 0
 
 
 def security(unit: Path) -> subprocess.CompletedProcess[str]:
     return run("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", unit)
 
 
-def test_unit_exposure_is_two_or_less(staged: Path) -> None:
-    result = security(staged / UNIT)
+@pytest.mark.parametrize("unit", [UNIT, HELPER])
+def test_unit_exposure_is_two_or_less(staged: Path, unit: str) -> None:
+    result = security(staged / unit)
     assert result.returncode == 0, result.stdout[-200:]
 
 
@@ -80,14 +83,14 @@ def test_unit_exposure_check_sees_a_weak_unit(tmp_path: Path) -> None:
     assert security(weak).returncode != 0
 
 
-def test_sysusers_makes_the_user_and_the_group(staged: Path) -> None:
+def test_sysusers_makes_the_user(staged: Path) -> None:
     result = run("systemd-sysusers", f"--root={staged}", "cardd.conf")
     assert result.returncode == 0, result.stderr
     passwd = (staged / "etc/passwd").read_text()
     assert [line.split(":")[0] for line in passwd.splitlines()] == ["cardd"]
     assert passwd.strip().endswith(":/var/lib/cardd:/usr/sbin/nologin")
     groups = {line.split(":")[0] for line in (staged / "etc/group").read_text().splitlines()}
-    assert groups == {"cardd", "cardd-users"}
+    assert groups == {"cardd"}
 
 
 # Names that must agree
@@ -115,6 +118,7 @@ def test_bus_name_is_one_everywhere(staged: Path) -> None:
 def test_unit_starts_the_program_of_the_prefix(staged: Path) -> None:
     service = ini(staged / UNIT)["Service"]
     assert service["ExecStart"] == "/usr/local/bin/cardd --config /etc/cardd/cardd.toml"
+    assert ini(staged / HELPER)["Service"]["ExecStart"] == "/usr/local/bin/cardd-exe-helper"
 
 
 def test_prefix_usr_is_the_layout_of_a_package(tmp_path: Path) -> None:
@@ -122,7 +126,7 @@ def test_prefix_usr_is_the_layout_of_a_package(tmp_path: Path) -> None:
     files = files_below(tmp_path)
     assert "usr/share/dbus-1/system.d/org.cardd1.conf" in files
     assert "usr/share/polkit-1/rules.d/60-cardd-pcscd.rules" in files
-    assert {name for name in files if name.startswith("etc/")} == {"etc/cardd/cardd.toml"}
+    assert {name for name in files if name.startswith("etc/")} == CONFIGURATION
     unit = ini(tmp_path / "usr/lib/systemd/system/cardd.service")
     assert unit["Service"]["ExecStart"].startswith("/usr/bin/cardd ")
 
@@ -133,15 +137,15 @@ def test_interfaces_are_installed(staged: Path) -> None:
 
 
 def test_installing_again_keeps_the_configuration(staged: Path) -> None:
-    configuration = staged / "etc/cardd/cardd.toml"
-    configuration.write_text("# mine\n")
+    for name in CONFIGURATION:
+        (staged / name).write_text("# mine\n")
     stage(staged)
-    assert configuration.read_text() == "# mine\n"
+    assert {(staged / name).read_text() for name in CONFIGURATION} == {"# mine\n"}
 
 
 def test_uninstall_leaves_the_configuration_only(staged: Path) -> None:
     install_host(staged, "--uninstall")
-    assert files_below(staged) == {"etc/cardd/cardd.toml"}
+    assert files_below(staged) == CONFIGURATION
 
 
 def test_uninstall_purge_leaves_no_file(staged: Path) -> None:

@@ -19,7 +19,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CARDD_UID = 61001
 MEMBER_UID = 61002
 OUTSIDER_UID = 61003
-_USERS_GID = 61004
 
 _USERS = {"cardd": CARDD_UID, "doctor": MEMBER_UID, "visitor": OUTSIDER_UID}
 _COMMAND_SECONDS = 60
@@ -133,10 +132,9 @@ class Host:
         group = Path("/etc/group").read_text()
         # Taken out first, where cardd is installed on this machine.
         passwd = "".join(line for line in passwd.splitlines(True) if line.split(":")[0] not in _USERS)
-        group = "".join(line for line in group.splitlines(True) if line.split(":")[0] not in {*_USERS, "cardd-users"})
+        group = "".join(line for line in group.splitlines(True) if line.split(":")[0] not in _USERS)
         for name, uid in _USERS.items():
             passwd += f"{name}:x:{uid}:{uid}::/:/usr/sbin/nologin\n"
             group += f"{name}:x:{uid}:\n"
-        group += f"cardd-users:x:{_USERS_GID}:doctor\n"
         (self._scratch / "passwd").write_text(passwd)
         (self._scratch / "group").write_text(group)

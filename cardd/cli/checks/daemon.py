@@ -34,7 +34,7 @@ async def _behind_bus(client: CarddClient) -> list[Finding]:
         remedy = _("Run `sudo systemctl enable --now cardd`, then `sudo journalctl -u cardd` if it does not stay.")
         return [Finding(name, State.PROBLEM, wording.sentence_of(error), remedy)]
     except AccessDenied as error:
-        return [Finding(name, State.PROBLEM, wording.sentence_of(error), _("See the check of rights."))]
+        return [Finding(name, State.PROBLEM, wording.sentence_of(error), _("See the check of the bus policy."))]
     except CarddError as error:
         return [Finding(name, State.PROBLEM, wording.sentence_of(error), _("See `sudo journalctl -u cardd`."))]
     return [*check_service(service), check_readers(readers), *check_cards(cards)]

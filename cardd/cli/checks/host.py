@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import cardd
-from cardd.cli.checks.model import GROUP, Finding, Host, State
+from cardd.cli.checks.model import Finding, Host, State
 from cardd.cli.i18n import _
 
 _POLICY_PLACES = ("usr/share/dbus-1/system.d", "etc/dbus-1/system.d", "usr/local/share/dbus-1/system.d")
 _POLICY = "org.cardd1.conf"
+_POLKIT_PLACES = ("usr/lib/polkit-1/polkitd", "usr/libexec/polkitd")
+_ACTIONS = "usr/share/polkit-1/actions/org.cardd1.policy"
 
 _TRACES = (
     "var/lib/systemd/timesync/clock",
@@ -59,42 +61,23 @@ def check_pcscd(host: Host) -> Finding:
 
 
 def check_rights(host: Host) -> Finding:
-    """Whether this user may talk to cardd over the system bus."""
+    """Whether polkit can be asked who may do what."""
     name = "rights"
-    if host.uid == 0:
-        return Finding(name, State.OK, _("root may use cardd (polkit is not asked by this version)."))
-    if host.members is None:
+    if not any((host.root / place).exists() for place in _POLKIT_PLACES):
         return Finding(
             name,
             State.PROBLEM,
-            _("There is no group {group}.").format(group=GROUP),
-            _("Make it: `sudo addgroup --system {group}`, then `sudo adduser {user} {group}`.").format(
-                group=GROUP, user=host.user
-            ),
+            _("polkit, which decides who may use a card, is not installed."),
+            _("Install it: `sudo apt install polkitd`."),
         )
-    if GROUP in host.groups_in_effect:
-        return Finding(
-            name,
-            State.OK,
-            _("{user} is in the group {group} (polkit is not asked by this version).").format(
-                user=host.user, group=GROUP
-            ),
-        )
-    if host.user in host.members:
+    if not (host.root / _ACTIONS).exists():
         return Finding(
             name,
             State.PROBLEM,
-            _("{user} is in the group {group}, but was not yet at this login.").format(user=host.user, group=GROUP),
-            _("Log out and in again."),
+            _("polkit does not know cardd's actions ({file}).").format(file=f"/{_ACTIONS}"),
+            _("Install cardd again."),
         )
-    return Finding(
-        name,
-        State.PROBLEM,
-        _("{user} is not in the group {group}.").format(user=host.user, group=GROUP),
-        _("Have an administrator run `sudo adduser {user} {group}`, then log in again.").format(
-            user=host.user, group=GROUP
-        ),
-    )
+    return Finding(name, State.OK, _("polkit is installed and knows cardd's actions."))
 
 
 def check_policy(host: Host) -> Finding:
