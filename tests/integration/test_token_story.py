@@ -17,6 +17,7 @@ from cardd.client import CarddClient
 from cardd.client.assertions import AssertedBy, AssertionVerifier
 from cardd.errors import NoCardKey, SessionEnded
 from cardd.tokens import errors
+from tests.integration.test_dbus_contract import contract, served
 from tests.support.core import PATIENCE
 from tests.support.running import Running, emptied, running_cardd
 from tests.support.tokens import (
@@ -75,6 +76,11 @@ async def test_a_card_s_session_asserts_by_the_card(cardd: Running, client: Card
     server = AssertionVerifier(AUDIENCE, roots=[root_certificate()])
     verified = server.verify(await session.assert_to(AUDIENCE, NONCE), nonce=NONCE)
     assert (verified.by, verified.national_id) == (AssertedBy.CARD, "899900000011")
+
+
+async def test_a_token_s_session_is_what_the_contract_says(cardd: Running, holder: Holder, client: CarddClient) -> None:
+    session = await client.tokens.redeem_with(holder.token, holder.device.key)
+    assert served(cardd, session.path, "org.cardd1.Session") == contract("org.cardd1.Session")
 
 
 async def test_a_token_s_session_has_no_key_of_a_card(holder: Holder, client: CarddClient) -> None:
