@@ -28,7 +28,7 @@ _QUERY = {
     "kind": "as",
     "result": "s",
     "after": "t",
-    "limit": "t",
+    "limit": "u",
     "newest-first": "b",
     "follow": "b",
 }

@@ -6,6 +6,7 @@ Every failure is a `cardd.errors.CarddError`: the daemon's own, or one of `cardd
 from cardd.client.agent import Agent, PinPurpose, PinRequest
 from cardd.client.client import CarddClient
 from cardd.client.errors import ClientError
+from cardd.client.journal import Journal, JournalProblem, JournalQuery, JournalReport
 from cardd.client.objects import Card, Reader, Session
 from cardd.client.tokens import Tokens
 from cardd.client.values import (
@@ -30,6 +31,10 @@ __all__ = [
     "ClientError",
     "EndReason",
     "Holder",
+    "Journal",
+    "JournalProblem",
+    "JournalQuery",
+    "JournalReport",
     "Lengths",
     "MintedToken",
     "PinPurpose",

@@ -15,6 +15,7 @@ from cardd.client.connection import OBJECT_MANAGER, Connection
 from cardd.client.core import Core, Link
 from cardd.client.errors import ConnectionLost, DaemonNotRunning
 from cardd.client.events import Event
+from cardd.client.journal import Journal
 from cardd.client.mirror import Mirror, Objects
 from cardd.client.objects import Card, Reader, Session
 from cardd.client.tokens import Tokens
@@ -129,6 +130,11 @@ class CarddClient:
             NotAuthorized: the caller is not root.
         """
         await self._core.manager("Reload")
+
+    @property
+    def journal(self) -> Journal:
+        """What the daemon has written down."""
+        return Journal(self._core)
 
     @property
     def tokens(self) -> Tokens:

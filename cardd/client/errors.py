@@ -89,6 +89,13 @@ class EventsLost(ClientError):
     sentence = N_("Events came faster than they were read; start watching again.")
 
 
+class ExportIncomplete(ClientError):
+    """The daemon ended an export of the journal before its proof."""
+
+    short_name = "ExportIncomplete"
+    sentence = N_("The export of the journal is incomplete and has no proof; see `sudo journalctl -u cardd`.")
+
+
 class RemoteError(ClientError):
     """An error that this client has no class for. Fields: error (its D-Bus name), text."""
 

@@ -10,13 +10,16 @@ from dbus_next.signature import Variant
 from cardd.bus.wire import variant
 
 Option = bool | int | str | bytes | Sequence[str]
-Options = Mapping[str, Option]
+Options = Mapping[str, Option | Variant]
 """Options of a method, as plain values."""
 
 
 def wrapped(options: Options) -> dict[str, Variant]:
-    """Options as an a{sv} is sent."""
-    return {name: variant(_signature(value), value) for name, value in options.items()}
+    """Options as an a{sv} is sent; what is a variant already goes as it is."""
+    return {
+        name: value if isinstance(value, Variant) else variant(_signature(value), value)
+        for name, value in options.items()
+    }
 
 
 def _signature(value: Option) -> str:

@@ -120,7 +120,12 @@ class DirectoryFiles:
 
     def names(self) -> list[str]:
         """The directory's listing."""
-        return os.listdir(self._directory)
+        # Opened anew: a listing moves the offset of its open file, and threads that shared one would miss names.
+        listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._directory)
+        try:
+            return os.listdir(listing)
+        finally:
+            os.close(listing)
 
     def size(self, name: str) -> int:
         """lstat(2)."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -191,3 +193,24 @@ def test_redeem_tells_a_wrong_key_by_its_kind(cardctl: Cardctl, token: Path, dev
     )
     done = cardctl("token", "redeem", str(token), "--key", str(tmp_path / "other.pem"))
     assert done.returncode == 10
+
+
+def documented(language: str) -> str:
+    """The first example in a language that docs/tokens.md has."""
+    page = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text("utf-8")
+    example, *_ = re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
+    return str(example)
+
+
+def test_the_examples_of_the_documentation_work(cardd: Running, tmp_path: Path) -> None:
+    login(cardd)
+    environment = {
+        **os.environ,
+        "CARDD_BUS": cardd.bus.address,
+        "DBUS_SYSTEM_BUS_ADDRESS": cardd.bus.address,
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }
+    for command in (["bash", "-eu", "-c", documented("bash")], [sys.executable, "-c", documented("python")]):
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == "token 899900000011\n"

@@ -47,9 +47,9 @@ def now() -> datetime:
 
 
 def documented(language: str) -> str:
-    """The example in a language that docs/tokens.md has."""
+    """The last example in a language that docs/tokens.md has."""
     page = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text("utf-8")
-    (example,) = re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
+    *_, example = re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
     return str(example)
 
 

@@ -191,10 +191,11 @@ async def running_core(
     memory: Path | None = None,
 ) -> AsyncIterator[Core]:
     """A core with one reader; everything has stopped afterwards."""
-    authorities = Path(tempfile.mkdtemp(prefix="cardd-authorities-"))
-    for source in (pki_store().root_certificate(), pki_store().intermediate_certificate()):
-        (authorities / f"{source.stem}.cer").write_bytes(source.read_bytes())
-    store = TrustStore.load(authorities, unpinned=frozenset(), simulator=authorities, clock=clock)
+    with tempfile.TemporaryDirectory(prefix="cardd-authorities-") as name:
+        authorities = Path(name)
+        for source in (pki_store().root_certificate(), pki_store().intermediate_certificate()):
+            (authorities / f"{source.stem}.cer").write_bytes(source.read_bytes())
+        store = TrustStore.load(authorities, unpinned=frozenset(), simulator=authorities, clock=clock)
     pcsc = InProcessPcsc()
     stack = PcscStack(pcsc)
     journal, heard = Noted(), Heard()

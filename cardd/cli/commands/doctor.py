@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from cardd.cli.checks.authorities import check_authorities
+from cardd.cli.checks.authorities import Authorities, check_authorities
 from cardd.cli.checks.daemon import check_daemon
 from cardd.cli.checks.host import check_clock, check_pcscd, check_policy, check_rights
 from cardd.cli.checks.model import Finding, State, this_host
@@ -46,10 +46,11 @@ def examine(bus: str | None, config: Path | None) -> list[Finding]:
         config: path of the configuration, None for the usual one.
     """
     host = this_host()
-    authorities = check_authorities(config, host.now)
+    # The usual configuration says nothing of a daemon on another bus; that one's own warnings are told below.
+    authorities = Authorities(()) if bus and config is None else check_authorities(config, host.now)
     findings = list(authorities.findings)
     findings.append(check_clock(host, authorities.valid_from, authorities.valid_until))
-    if authorities.uses_pcscd:
+    if authorities.uses_pcscd and not (bus and config is None):
         findings.append(check_pcscd(host))
     if bus is None:
         findings += [check_rights(host), check_policy(host)]

@@ -317,3 +317,23 @@ async def test_closed_it_opens_no_more(room: Room) -> None:
     await room.tokens.close()
     with pytest.raises(RegistryUnavailable, match="closed"):
         await room.tokens.challenge(HOLDER)
+
+
+async def test_a_session_is_its_owner_s(room: Room) -> None:
+    session = await room.opened()
+    for caller in (STRANGER, ROOT):
+        with pytest.raises(NotAuthorized):
+            session.require_open(caller)
+        with pytest.raises(NotAuthorized):
+            await session.assert_to(caller, AUDIENCE, NONCE)
+
+
+async def test_a_statement_is_signed_for_the_owner_alone_while_the_card_is_in(room: Room) -> None:
+    session = await room.session()
+    with pytest.raises(NotAuthorized):
+        await session.sign_statement(STRANGER, bytes(32))
+    assert len(await session.sign_statement(HOLDER, bytes(32))) == 256
+    room.core.reader.remove()
+    await room.core.gone()
+    with pytest.raises(SessionEnded):
+        await session.sign_statement(HOLDER, bytes(32))
