@@ -12,8 +12,9 @@ from cardd.access.consenting import Consents
 from cardd.access.facts import CallerFacts
 from cardd.access.gate import Gate, Target
 from cardd.access.rules import UNSTATED, Decision, Effect
+from cardd.bus.access_question import AccessQuestion, access_reply
 from cardd.bus.agents import Agents
-from cardd.bus.interface import Call
+from cardd.bus.interface import Call, Variant
 from cardd.bus.sign_options import SignOptions, wish_for
 
 if TYPE_CHECKING:
@@ -74,17 +75,16 @@ class Doorkeeper:
         facts = await self._callers.facts(call.caller)
         return Admission(facts, await self._gate.require(facts, action, target, interactive=interactive))
 
-    async def decide(self, call: Call, action: Action, target: Target) -> Decision:
-        """What the rules say of a call, without polkit and without asking anybody.
+    async def answer(self, call: Call, question: AccessQuestion, target: Target) -> dict[str, Variant]:
+        """What the rules say of a call, without polkit and without asking anybody: CheckAccess's answer.
 
         Raises:
             NotAuthorized: nothing certain can be said of the caller.
+            Busy: it has too many jobs open.
         """
-        return self._gate.decide(await self._callers.facts(call.caller), action, target)
-
-    def reserve(self, call: Call) -> str:
-        """Give the caller a job's number; raises Busy."""
-        return self._consents.reserve(call.sender)
+        decision = self._gate.decide(await self._callers.facts(call.caller), question.action, target)
+        asks = question.reserve and decision.effect is Effect.ASK
+        return access_reply(decision, self._consents.reserve(call.sender) if asks else None)
 
     async def consent(
         self, admission: Admission, session: Session, target: Target, digest: bytes, options: SignOptions

@@ -9,6 +9,7 @@ from cardd.access.consent import Use
 from cardd.access.gate import Target
 from cardd.access.ownership import require_owner
 from cardd.bus import names
+from cardd.bus.access_question import access_question
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.doorkeeper import Admission, Doorkeeper, card_target
 from cardd.bus.holder import holder_reply
@@ -105,6 +106,14 @@ class SessionInterface(Interface):
         typed_options(options, {})
         await self._admit(call, Action.ASSERT, self._target(), interactive=may_ask(options))
         return await self._tokens.assert_by_card(self._session, call.caller, audience, nonce)
+
+    @method("ssa{sv}", "a{sv}", in_names=("resource", "action", "options"), out_names=("access",))
+    async def check_access(self, call: Call, resource: str, action: str, options: dict[str, Any]) -> dict[str, Variant]:
+        """What the rules say of the caller."""
+        call.guard = self._session.guard
+        question = access_question(resource, action, options)
+        target = self._target(key=question.key, algorithm=question.algorithm, document_kind=question.document_kind)
+        return await self._door.answer(call, question, target)
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
     async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:

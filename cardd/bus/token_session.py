@@ -7,6 +7,7 @@ from typing import Any
 from cardd.access.actions import Action
 from cardd.access.ownership import require_owner
 from cardd.bus import names
+from cardd.bus.access_question import access_question
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.doorkeeper import Doorkeeper, token_target
 from cardd.bus.holder import professional_reply
@@ -65,6 +66,14 @@ class TokenSessionInterface(Interface):
         typed_options(options, {})
         await self._admit(call, Action.ASSERT, options)
         return await self.session.assert_to(call.caller, audience, nonce)
+
+    @method("ssa{sv}", "a{sv}", in_names=("resource", "action", "options"), out_names=("access",))
+    async def check_access(self, call: Call, resource: str, action: str, options: dict[str, Any]) -> dict[str, Variant]:
+        """What the rules say of the caller."""
+        call.guard = self.session.guard
+        question = access_question(resource, action, options)
+        target = token_target(self.session)
+        return await self._door.answer(call, question, target)
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("holder",))
     async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:

@@ -5,6 +5,7 @@ Every failure is a `cardd.errors.CarddError`: the daemon's own, or one of `cardd
 
 from cardd.client.agent import Agent, PinPurpose, PinRequest
 from cardd.client.client import CarddClient
+from cardd.client.consent import Access, ConsentRequest, Document
 from cardd.client.errors import ClientError
 from cardd.client.journal import Journal, JournalProblem, JournalQuery, JournalReport
 from cardd.client.objects import Card, Reader, Session
@@ -23,12 +24,15 @@ from cardd.client.values import (
 )
 
 __all__ = [
+    "Access",
     "Agent",
     "Capabilities",
     "Card",
     "CardState",
     "CarddClient",
     "ClientError",
+    "ConsentRequest",
+    "Document",
     "EndReason",
     "Holder",
     "Journal",

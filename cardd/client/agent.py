@@ -1,18 +1,22 @@
-"""Agents: what asks the user for a PIN when the daemon needs one (interface org.cardd1.Agent)."""
+"""Agents: what asks the user for a PIN or a consent when the daemon needs one (interface org.cardd1.Agent)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from cardd.bus.descriptors import OwnedFd
 from cardd.client import secret
+from cardd.client.consent import ConsentRequest, consent_request_from
 from cardd.client.values import Properties, take
-from cardd.errors import AgentFailed, Cancelled, NotAuthorized, NotAuthorizedDismissed
+from cardd.errors import AgentFailed, Cancelled, ConsentRefused, NotAuthorized, NotAuthorizedDismissed
+
+T = TypeVar("T")
 
 
 class PinPurpose(StrEnum):
@@ -59,6 +63,20 @@ class Agent(ABC):
             The characters, in a buffer that is wiped once they are sent; None when the user closed the question.
         """
 
+    async def confirm(self, request: ConsentRequest) -> bool | None:
+        """Ask whether the card's holder agrees to a signature; an agent for PINs alone closes the question.
+
+        The task is cancelled as that of `request_pin`.
+
+        Args:
+            request: who wants to sign what.
+
+        Returns:
+            Whether they agree; None when they closed the question.
+        """
+        del request
+        return None
+
 
 class PreparedAnswers(Agent):
     """Gives each answer once, without asking anybody: a second question for the same thing is dismissed."""
@@ -89,7 +107,7 @@ class AgentFace:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._questions: set[asyncio.Task[bytearray | None]] = set()
+        self._questions: set[asyncio.Future[Any]] = set()
 
     async def request_pin(self, card: str, details: Properties) -> OwnedFd:
         """Serve RequestPin.
@@ -106,10 +124,40 @@ class AgentFace:
             Cancelled: the daemon called Cancel.
             AgentFailed: the agent raised something.
         """
-        question = asyncio.ensure_future(self._agent.request_pin(_request_from(card, details)))
+        answer = await self._ask(self._agent.request_pin(_request_from(card, details)))
+        if answer is None:
+            raise NotAuthorizedDismissed
+        return OwnedFd(secret.pipe_holding(answer))
+
+    async def confirm(self, session: str, details: Properties) -> None:
+        """Serve Confirm.
+
+        Args:
+            session: path of the session.
+            details: as the contract lists them.
+
+        Raises:
+            ConsentRefused: the holder does not agree.
+            NotAuthorizedDismissed: the user closed the question.
+            Cancelled, AgentFailed: as `request_pin`.
+        """
+        request = consent_request_from(session, details)
+        agreed = await self._ask(self._agent.confirm(request))
+        if agreed is None:
+            raise NotAuthorizedDismissed
+        if not agreed:
+            raise ConsentRefused(job=request.job)
+
+    def cancel(self) -> None:
+        """Serve Cancel: every open question is moot."""
+        for question in self._questions:
+            question.cancel()
+
+    async def _ask(self, asking: Coroutine[Any, Any, T]) -> T:
+        question = asyncio.ensure_future(asking)
         self._questions.add(question)
         try:
-            answer = await question
+            return await question
         except asyncio.CancelledError:
             question.cancel()
             raise Cancelled from None
@@ -118,14 +166,6 @@ class AgentFace:
             raise AgentFailed(reason=type(error).__name__) from error
         finally:
             self._questions.discard(question)
-        if answer is None:
-            raise NotAuthorizedDismissed
-        return OwnedFd(secret.pipe_holding(answer))
-
-    def cancel(self) -> None:
-        """Serve Cancel: every open question is moot."""
-        for question in self._questions:
-            question.cancel()
 
 
 def refuse_stranger(sender: str, owner: str | None) -> None:

@@ -22,6 +22,7 @@ from cardd.client import objects, secret
 from cardd.client import tokens as asynchronous
 from cardd.client.agent import Agent, PinRequest
 from cardd.client.client import CarddClient
+from cardd.client.consent import Access, Document
 from cardd.client.events import Event
 from cardd.client.objects import Reader
 from cardd.client.values import Holder, MintedToken, RegisteredToken, Service
@@ -98,9 +99,19 @@ class Session:
         """
         return self._loop.run(self.info.wait_ended(), timeout)
 
-    def sign(self, key: str, algorithm: str, digest: bytes) -> bytes:
+    def sign(
+        self, key: str, algorithm: str, digest: bytes, *, document: Document | None = None, interactive: bool = True
+    ) -> bytes:
         """As `cardd.client.Session.sign`."""
-        return self._loop.run(self.info.sign(key, algorithm, digest))
+        return self._loop.run(self.info.sign(key, algorithm, digest, document=document, interactive=interactive))
+
+    def check_access(
+        self, action: str, key: str = "", *, algorithm: str = "", document_kind: str = "", reserve: bool = False
+    ) -> Access:
+        """As `cardd.client.Session.check_access`."""
+        return self._loop.run(
+            self.info.check_access(action, key, algorithm=algorithm, document_kind=document_kind, reserve=reserve)
+        )
 
     def decrypt(self, key: str, algorithm: str, cryptogram: bytes) -> bytearray:
         """As `cardd.client.Session.decrypt`."""

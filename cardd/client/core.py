@@ -20,6 +20,7 @@ from cardd.errors import CarddError
 PATIENCE = 60.0
 """Seconds to wait for a reply where nobody is asked: a queue on a slow card may be long."""
 
+_AGENT_METHODS = {"RequestPin": ("oa{sv}", "h"), "Confirm": ("oa{sv}", ""), "Cancel": ("", "")}
 _GET_ALL = RemoteMethod(PROPERTIES, "GetAll", "s", "a{sv}")
 
 
@@ -58,14 +59,17 @@ class Core:
 
         async def serve(call: IncomingCall) -> tuple[object, ...]:
             refuse_stranger(call.sender, self.connection.owner)
-            match call.values:
-                case [str(card), dict(details)]:
+            match call.member, call.values:
+                case "RequestPin", [str(card), dict(details)]:
                     return (await face.request_pin(card, details),)
+                case "Confirm", [str(session), dict(details)]:
+                    await face.confirm(session, details)
+                    return ()
             face.cancel()
             return ()
 
         self._faces[path] = face
-        self.connection.served.add(path, AGENT, {"RequestPin": ("oa{sv}", "h"), "Cancel": ("", "")}, serve)
+        self.connection.served.add(path, AGENT, _AGENT_METHODS, serve)
         try:
             await self.manager("RegisterAgent", "oa{sv}", path, {})
         except BaseException:

@@ -16,6 +16,7 @@ from cardd.bus.descriptors import OwnedFd
 from cardd.bus.names import CARD, OPTION_NO_USER_INTERACTION, SESSION
 from cardd.bus.transport import RemoteMethod
 from cardd.client.agent import Agent, PinPurpose, PreparedAnswers
+from cardd.client.consent import Access, Document, access_from
 from cardd.client.core import PATIENCE, Link
 from cardd.client.errors import NoReply
 from cardd.client.secret import PlaintextPipe, pipe_holding
@@ -197,23 +198,54 @@ class Session:
         """Wait for the session's end and return the reason (`EndReason`)."""
         return await asyncio.shield(self._link.core.ends.future(self._link.owner, self.path))
 
-    async def sign(self, key: str, algorithm: str, digest: bytes) -> bytes:
-        """Sign a digest with a key of the card.
+    async def sign(
+        self, key: str, algorithm: str, digest: bytes, *, document: Document | None = None, interactive: bool = True
+    ) -> bytes:
+        """Sign a digest with a key of the card; the holder may be asked whether they agree.
 
         Args:
             key: `signature` or `authentication`.
             algorithm: `RS256` or `PS256`.
             digest: SHA-256 of what is signed, 32 bytes.
+            document: what is signed, and how far one consent shall reach; None: nothing is said of it.
+            interactive: False: fail rather than ask anybody.
 
         Returns:
             The signature, as long as the key's modulus.
 
         Raises:
+            ConsentRefused, ConsentNotAnswered, NoSuchJob, NoAgent, NotAuthorized, NotAuthorizedCanObtain,
+            NotAuthorizedDismissed,
             UnknownKey, AlgorithmNotSupported, DigestLength, SessionEnded and others of `cardd.errors`.
         """
-        values = (key, algorithm, bytes(digest), _NO_OPTIONS)
-        signature: bytes = await self._call("Sign", "ssaya{sv}", "ay", *values)
+        options = dict((document or Document()).options())
+        if not interactive:
+            options[OPTION_NO_USER_INTERACTION] = True
+        values = (key, algorithm, bytes(digest), options)
+        signature: bytes = await self._call("Sign", "ssaya{sv}", "ay", *values, patience=None)
         return signature
+
+    async def check_access(
+        self, action: str, key: str = "", *, algorithm: str = "", document_kind: str = "", reserve: bool = False
+    ) -> Access:
+        """Ask what the rules say of this program, without asking the user anything. polkit may still refuse.
+
+        Args:
+            action: sign, decrypt, assert, mint-token, read-holder.
+            key: of the card, where one is used.
+            algorithm: JOSE name.
+            document_kind: what the program will say of the document.
+            reserve: where the holder would be asked, give the number under which: show it to the user, and pass it
+                on in `Document.job`.
+
+        Raises:
+            InvalidArgument, Busy, SessionEnded and others of `cardd.errors`.
+        """
+        words = {"algorithm": algorithm, "document-kind": document_kind}
+        options: dict[str, Option] = {name: word for name, word in words.items() if word}
+        if reserve:
+            options["reserve"] = True
+        return access_from(await self._call("CheckAccess", "ssa{sv}", "a{sv}", key, action, options))
 
     async def decrypt(self, key: str, algorithm: str, cryptogram: bytes) -> bytearray:
         """Decipher one block with a key of the card; the plaintext comes by pipe, never over the bus.
@@ -295,9 +327,11 @@ class Session:
         """End the session; the card wants its PIN again, a token stays good."""
         await self._call("End", "a{sv}", "", _NO_OPTIONS)
 
-    async def _call(self, member: str, takes: str, returns: str, *values: object) -> Any:
+    async def _call(
+        self, member: str, takes: str, returns: str, *values: object, patience: float | None = PATIENCE
+    ) -> Any:
         method = RemoteMethod(SESSION, member, takes, returns)
-        return await self._link.call(method, *values, gone=lambda: session_gone(self._link))
+        return await self._link.call(method, *values, gone=lambda: session_gone(self._link), patience=patience)
 
 
 def reader_from(path: str, properties: Properties) -> Reader:

@@ -157,11 +157,11 @@ async def test_a_pin_is_changed_and_unblocked_by_agent(cardd: Running, client: C
 
 async def test_an_unknown_option_is_refused_by_name(card: Card, raw: Transport) -> None:
     session = await open_session(card)
-    arguments = ("signature", "RS256", DIGEST, {"batch": variant("b", True)})
+    arguments = ("signature", "RS256", DIGEST, {"batches": variant("b", True)})
     with pytest.raises(RemoteError) as caught:
         await raw.call("org.cardd1", session.path, SIGN, arguments)
     assert caught.value.name == "org.cardd1.Error.UnknownOption"
-    assert "batch" in caught.value.message
+    assert "batches" in caught.value.message
 
 
 @pytest.mark.parametrize("content", [b"", b"12", b"12345", b"abcd", b"1234\n", b"9" * 100_000])
@@ -278,6 +278,10 @@ async def test_reload_takes_a_new_trust_and_refuses_a_broken_file(cardd: Running
             assert found.trust.state == "untrusted"
             assert (await client.service()).warnings == (
                 "No root certificate is trusted: no card can be used. Run `cardctl trust add`.",
+                (
+                    "Without polkit, every program of a user may use what belongs to that user: "
+                    '[access] without-polkit is "same-user".'
+                ),
             )
     finally:
         cardd.cardd.config.write_text(before)

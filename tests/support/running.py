@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cardd.client import Card, CarddClient
 from cardsim.stage import CarddProcess, PrivateBus
+from cardsim.stage.daemon import SERVING_RULES
 from tests.support.core import PATIENCE, pki_store
 
 BIN = Path(sys.executable).parent
@@ -52,7 +53,9 @@ class Running:
 
 
 @contextmanager
-def running_cardd(*, sections: dict[str, str] | None = None, policy: str | None = None) -> Iterator[Running]:
+def running_cardd(
+    *, sections: dict[str, str] | None = None, policy: str | None = None, rules: str = SERVING_RULES
+) -> Iterator[Running]:
     """A cardd without pcscd, its reader empty."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cardd-test-")))
@@ -63,7 +66,11 @@ def running_cardd(*, sections: dict[str, str] | None = None, policy: str | None 
             f'options = {{ control = "{folder}/control", home = "{pki_store().directory}", inserted = "no" }}'
         )
         cardd = CarddProcess(
-            folder, bus.address, authorities=authorities(folder), sections={"readers": readers, **(sections or {})}
+            folder,
+            bus.address,
+            authorities=authorities(folder),
+            sections={"readers": readers, **(sections or {})},
+            rules=rules,
         )
         yield Running(folder, bus, stack.enter_context(cardd))
 

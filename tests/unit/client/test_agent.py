@@ -92,7 +92,7 @@ async def test_an_agent_that_raises_tells_only_the_kind(client: CarddClient, dae
     ("member", "signature", "values", "error"),
     [
         ("RequestPin", "s", ["x"], "org.freedesktop.DBus.Error.InvalidArgs"),
-        ("Confirm", "", [], "org.freedesktop.DBus.Error.UnknownMethod"),
+        ("Guess", "", [], "org.freedesktop.DBus.Error.UnknownMethod"),
         ("RequestPin", "oa{sv}", [CARD_PATH, {"minimum": Variant("s", "x")}], "org.cardd1.ClientError.UnexpectedReply"),
     ],
 )
