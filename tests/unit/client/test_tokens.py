@@ -12,7 +12,7 @@ import pytest
 from cardd.client import tokens
 from cardd.client.errors import UnexpectedReply
 from cardd.client.values import MintedToken, token_from
-from cardd.client.wrapping import wrapped
+from cardd.client.wrapping import Options, wrapped
 
 ROW = {
     "id": "AAAA",
@@ -25,7 +25,7 @@ ROW = {
 
 
 def test_options_travel_as_the_types_of_the_contract() -> None:
-    options = {"yes": True, "limit": 5, "after": "x", "device-key": b"\0", "audience": ["a"]}
+    options: Options = {"yes": True, "limit": 5, "after": "x", "device-key": b"\0", "audience": ["a"]}
     sent = {name: value.signature for name, value in wrapped(options).items()}
     assert sent == {"yes": "b", "limit": "u", "after": "s", "device-key": "ay", "audience": "as"}
 
