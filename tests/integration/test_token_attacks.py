@@ -68,10 +68,12 @@ def holder(cardd: Running) -> Holder:
     return asyncio.run(mint())
 
 
-def altered(token: str) -> str:
-    header, payload, signature = token.split(".")
-    claims = {**decoded(payload), "sub": "899900000029"}
-    return f"{header}.{b64(json.dumps(claims).encode())}.{signature}"
+def with_claims(**claims: object) -> Callable[[str], str]:
+    def change(token: str) -> str:
+        header, payload, signature = token.split(".")
+        return f"{header}.{b64(json.dumps({**decoded(payload), **claims}).encode())}.{signature}"
+
+    return change
 
 
 def with_header(**members: object) -> Callable[[str], str]:
@@ -111,7 +113,8 @@ def forged(**changes: object) -> Callable[[str], str]:
 
 NOW = int(datetime.now(UTC).timestamp())
 ATTACKS: list[tuple[str, Callable[[str], str], type[errors.TokenError]]] = [
-    ("altered", altered, errors.TokenAltered),
+    ("another holder", with_claims(sub="899900000029"), errors.TokenAltered),
+    ("a swapped cnf", with_claims(cnf={"jkt": Device().public.thumbprint}), errors.TokenAltered),
     ("alg none", with_header(alg="none"), errors.AlgorithmRefused),
     ("another algorithm", with_header(alg="HS256"), errors.AlgorithmRefused),
     ("another type", with_header(typ="JWT"), errors.TypeRefused),
