@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cardd import __version__
+from cardd.access.actions import Action
 from cardd.access.caller import Caller
 from cardd.access.callers import Callers
 from cardd.access.consent import ConsentBook
@@ -153,7 +154,7 @@ class Daemon:
         agents = Agents(transport, timeout=config.pin.agent_timeout, descriptor_timeout=config.pin.descriptor_timeout)
         tokens = Tokens(_token_settings(config.tokens), self._environment, sessions, sessions.account)
         polkit = await self._polkit(transport)
-        door = self._doorkeeper(transport, polkit, agents)
+        door = self._doorkeeper(transport, polkit, agents, sessions.account)
         service = Service(tree, sessions, tokens, agents, door, descriptor_timeout=config.pin.descriptor_timeout)
         service.add_manager(drivers.names, self._warnings, self._reload)
         readings = JournalReadings(
@@ -161,6 +162,7 @@ class Daemon:
             book.files,
             sessions.account,
             lambda uid: sessions.holders_of(uid) | tokens.holders_of(uid),
+            may_read_all=lambda caller, ask: door.may(caller, Action.READ_JOURNAL, interactive=ask),
         )
         service.add_journal(readings)
         book.journal.listen(service.warnings_changed)
@@ -208,7 +210,7 @@ class Daemon:
         await polkit.start()
         return polkit
 
-    def _doorkeeper(self, transport: Transport, polkit: Polkit, agents: Agents) -> Doorkeeper:
+    def _doorkeeper(self, transport: Transport, polkit: Polkit, agents: Agents, account: Account) -> Doorkeeper:
         logins, helper = LogindFiles(), ExecutableHelper()
 
         async def facts(caller: Caller) -> CallerFacts:
@@ -218,7 +220,7 @@ class Daemon:
 
         boot_clock = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
         gate = Gate(polkit, lambda: self._rules, logins, lambda: datetime.now().astimezone())
-        return Doorkeeper(Callers(facts), gate, Consents(ConsentBook(boot_clock)), agents)
+        return Doorkeeper(Callers(facts), gate, Consents(ConsentBook(boot_clock)), agents, account)
 
     def _warnings(self) -> list[str]:
         warnings = [f"{problem.source}: {problem.detail}" for problem in self._trust.problems]

@@ -46,7 +46,9 @@ class Callers:
     def known(self, connection: str) -> CallerFacts | None:
         """The facts of a connection that has been asked about, None before or without any."""
         task = self._known.get(connection)
-        return task.result() if task is not None and task.done() else None
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result()
 
     def forget(self, connection: str) -> None:
         """A connection left the bus."""

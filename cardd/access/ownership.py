@@ -14,13 +14,3 @@ def require_owner(caller: Caller, owner_uid: int) -> None:
     """
     if caller.uid != owner_uid:
         raise NotAuthorized(reason="another user opened this session")
-
-
-def require_root(caller: Caller, what: str) -> None:
-    """Let pass the administrator.
-
-    Raises:
-        NotAuthorized: another uid calls.
-    """
-    if not caller.is_root:
-        raise NotAuthorized(reason=f"only root may {what}")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cardd.access.actions import Action
+from cardd.access.caller import Caller
 from cardd.access.callers import Callers
 from cardd.access.consent import Use
-from cardd.access.consenting import Consents
+from cardd.access.consenting import Ask, ConsentQuestion, Consents
 from cardd.access.facts import CallerFacts
 from cardd.access.gate import Gate, Target
 from cardd.access.rules import UNSTATED, Decision, Effect
@@ -16,6 +17,9 @@ from cardd.bus.access_question import AccessQuestion, access_reply
 from cardd.bus.agents import Agents
 from cardd.bus.interface import Call, Variant
 from cardd.bus.sign_options import SignOptions, wish_for
+from cardd.errors import NotAuthorized, NotAuthorizedCanObtain, NotAuthorizedDismissed
+from cardd.journal import Detail, Kind, clipped
+from cardd.sessions.account import Account, What
 
 if TYPE_CHECKING:
     from cardd.sessions.presence import Presence
@@ -44,13 +48,16 @@ class Doorkeeper:
         gate: the rules and polkit.
         consents: what the holder agreed to.
         agents: who asks the holder.
+        account: what is told to the journal.
     """
 
-    def __init__(self, callers: Callers, gate: Gate, consents: Consents, agents: Agents) -> None:
+    def __init__(self, callers: Callers, gate: Gate, consents: Consents, agents: Agents, account: Account) -> None:
         self._callers = callers
         self._gate = gate
         self._consents = consents
         self._agents = agents
+        self._account = account
+        account.know(callers.known)
 
     async def facts(self, call: Call) -> CallerFacts:
         """Who calls.
@@ -108,15 +115,40 @@ class Doorkeeper:
         if decision.effect is Effect.ALLOW or decision.terms is None:
             return None
         wish, question = wish_for(admission.facts, session, target, digest, options, decision.terms)
-        return await self._consents.obtain(
-            wish,
-            question,
-            self._agents.holder_of(
-                target.owner_uid, target.owner_session, admission.facts, own_agent=decision.own_agent
-            ),
-            job=options.job,
-            interactive=options.interactive,
+        ask = self._agents.holder_of(
+            target.owner_uid, target.owner_session, admission.facts, own_agent=decision.own_agent
         )
+        recorded = self._recorded(ask, admission, session)
+        return await self._consents.obtain(wish, question, recorded, job=options.job, interactive=options.interactive)
+
+    def _recorded(self, ask: Ask, admission: Admission, session: Session) -> Ask:
+        """The same question, with the answer written down before it counts."""
+
+        async def asked(question: ConsentQuestion) -> bool:
+            agreed = await ask(question)
+            what: What = {
+                Detail.SESSION: str(session.number),
+                Detail.JOB: question.job,
+                Detail.KEY: question.key,
+                Detail.DIGEST: question.digest,
+                Detail.DOCUMENT_KIND: question.document_kind,
+                Detail.COUNT: question.uses,
+                Detail.RULE: _rule_of(admission.decision),
+            }
+            kind = Kind.CONSENT_GIVEN if agreed else Kind.CONSENT_REFUSED
+            await self._account.served(kind, session.presence, admission.facts.caller, what)
+            return agreed
+
+        return asked
+
+    async def may(self, caller: Caller, action: Action, *, interactive: bool) -> bool:
+        """Whether polkit and the rules let a caller do something that concerns no card."""
+        try:
+            facts = await self._callers.facts(caller)
+            await self._gate.require(facts, action, Target(), interactive=interactive)
+        except (NotAuthorized, NotAuthorizedCanObtain, NotAuthorizedDismissed):
+            return False
+        return True
 
     def finish(self, use: Use | None, *, signed: bool) -> None:
         """Say what became of a use; `signed` is False only if the card certainly did not sign."""
@@ -131,6 +163,20 @@ class Doorkeeper:
     def session_ended(self, number: int) -> None:
         """A session ended: so did every consent in it."""
         self._consents.end_session(number)
+
+
+def told(admission: Admission, use: Use | None, options: SignOptions) -> What:
+    """What the journal is told of why a signature was made; the title stays out: it may name a patient."""
+    what: dict[Detail, str | int | bool] = {Detail.RULE: _rule_of(admission.decision)}
+    if options.document_kind:
+        what[Detail.DOCUMENT_KIND] = options.document_kind
+    if use is not None:
+        what[Detail.JOB] = use.job
+    return what
+
+
+def _rule_of(decision: Decision) -> str:
+    return "" if decision.rule is None else clipped(str(decision.rule))
 
 
 def card_target(

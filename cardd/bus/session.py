@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 from cardd.access.actions import Action
@@ -11,7 +12,7 @@ from cardd.access.ownership import require_owner
 from cardd.bus import names
 from cardd.bus.access_question import access_question
 from cardd.bus.descriptors import OwnedFd
-from cardd.bus.doorkeeper import Admission, Doorkeeper, card_target
+from cardd.bus.doorkeeper import Admission, Doorkeeper, card_target, told
 from cardd.bus.holder import holder_reply
 from cardd.bus.interface import Call, Interface, Signal, Variant, dbus_property, method
 from cardd.bus.options import may_ask, no_options, typed_options
@@ -74,7 +75,8 @@ class SessionInterface(Interface):
         admission = await self._admit(call, Action.SIGN, target, interactive=given.interactive)
         consent = self._door.consent(admission, self._session, target, digest, given)
         use = await self._session.while_open(consent)
-        return await self._signed(call, key, algorithm, digest, use)
+        signing = self._session.sign(call.caller, key, algorithm, digest, told(admission, use, given))
+        return await self._signed(signing, use)
 
     @method("ssayha{sv}", in_names=("key", "algorithm", "cryptogram", "output", "options"))
     async def decrypt(
@@ -157,11 +159,11 @@ class SessionInterface(Interface):
         """Key uses served."""
         return self._session.uses
 
-    async def _signed(self, call: Call, key: str, algorithm: str, digest: bytes, use: Use | None) -> bytes:
+    async def _signed(self, signing: Awaitable[bytes], use: Use | None) -> bytes:
         """Sign, and say what became of the holder's consent."""
         signed = True
         try:
-            return await self._session.sign(call.caller, key, algorithm, digest)
+            return await signing
         except (Busy, AlgorithmNotSupported):
             signed = False  # refused before the card was told anything
             raise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from cardd import errors
 from cardd.access.caller import Caller
+from cardd.access.facts import CallerFacts
 from cardd.journal import CallerRef, Detail, Event, HolderRef, JournalUnavailable, Kind, clipped
 from cardd.sessions.presence import Presence
 from cardd.sessions.states import EndReason
@@ -59,6 +60,11 @@ class Account:
         self._journal = journal
         self._refusals = refusals
         self._connections = connections or journal
+        self._known: Callable[[str], CallerFacts | None] = _nothing_known
+
+    def know(self, known: Callable[[str], CallerFacts | None]) -> None:
+        """Name what tells the facts of a connection that were gathered, None before; before the first call."""
+        self._known = known
 
     async def served(self, kind: Kind, whose: Whose, caller: Caller, what: What) -> None:
         """Something was done for a caller; written before the reply that it describes.
@@ -66,13 +72,13 @@ class Account:
         Raises:
             JournalUnavailable: it is not written, and so must not be replied.
         """
-        await self._written(Event(kind, holder=holder_of(whose), caller=reference(caller), what=what))
+        await self._written(Event(kind, holder=holder_of(whose), caller=self._reference(caller), what=what))
 
     async def refused(self, caller: Caller, action: str, error: errors.CarddError, whose: Whose) -> None:
         """A caller was refused something. A journal that cannot be written changes nothing: it was refused anyway."""
         what = {Detail.ACTION: clipped(action), **_tries_left(error)}
         event = Event(
-            Kind.REFUSED, result=error.short_name, holder=holder_of(whose), caller=reference(caller), what=what
+            Kind.REFUSED, result=error.short_name, holder=holder_of(whose), caller=self._reference(caller), what=what
         )
         try:
             await self._refusals.record(event)
@@ -81,7 +87,7 @@ class Account:
 
     def connected(self, caller: Caller) -> None:
         """A connection calls for the first time. It is written before whatever its calls have written."""
-        self._connections.note(Event(Kind.CALLER_CONNECTED, caller=reference(caller)))
+        self._connections.note(Event(Kind.CALLER_CONNECTED, caller=self._reference(caller)))
 
     def noted(self, kind: Kind, whose: Whose = None, what: What | None = None) -> None:
         """Something happened that nobody can be refused any more."""
@@ -112,6 +118,15 @@ class Account:
         """The card had computed something that was not sent: the session had ended."""
         self.noted(Kind.DROPPED_RESULT, what={Detail.SESSION: str(number)})
 
+    def _reference(self, caller: Caller) -> CallerRef:
+        """Who called, as the journal keeps it."""
+        facts = self._known(caller.name)
+        if facts is None:
+            return CallerRef(uid=caller.uid, pid=caller.pid)
+        placement = facts.placement
+        unit, application = placement.user_unit or placement.unit or "", facts.application
+        return CallerRef(caller.uid, caller.pid, unit=clipped(unit), application=clipped(application))
+
     async def _written(self, event: Event) -> None:
         try:
             await self._journal.record(event)
@@ -124,9 +139,9 @@ def unavailable(error: JournalUnavailable) -> errors.JournalUnavailable:
     return errors.JournalUnavailable(reason=error.trouble.value)
 
 
-def reference(caller: Caller) -> CallerRef:
-    """Who called, as the journal keeps it."""
-    return CallerRef(uid=caller.uid, pid=caller.pid)
+def _nothing_known(connection: str) -> CallerFacts | None:
+    del connection
+    return None
 
 
 def holder_of(whose: Whose) -> HolderRef | None:

@@ -127,13 +127,14 @@ class Session:
         self.require_open()
         return task.result()
 
-    async def sign(self, caller: Caller, key: str, algorithm: str, digest: bytes) -> bytes:
+    async def sign(self, caller: Caller, key: str, algorithm: str, digest: bytes, because: What | None = None) -> bytes:
         """Sign a digest.
 
         Args:
             key: "signature" or "authentication".
             algorithm: JOSE name (RFC 7518, 3.1).
             digest: SHA-256, 32 bytes.
+            because: what the journal is told beside: which rule and which consent let it pass.
 
         Raises:
             CarddError: an argument that cannot be used, the session's end, what the card refused.
@@ -143,7 +144,7 @@ class Session:
         with client_errors(key=key, algorithm=algorithm):
             signature = await self._serve(caller, lambda card: card.sign(name, wanted, digest))
         what = {Detail.KEY: key, Detail.ALGORITHM: algorithm, Detail.DIGEST: digest.hex()}
-        await self.tell(Kind.SIGNED, caller, what)
+        await self.tell(Kind.SIGNED, caller, {**what, **(because or {})})
         return signature
 
     async def decrypt(self, caller: Caller, key: str, algorithm: str, cryptogram: bytes) -> Secret:

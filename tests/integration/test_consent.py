@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,6 +192,36 @@ async def test_the_holder_sees_who_wants_to_sign_what(asking: tuple[Session, Car
     assert (request.document_kind, request.mode, request.uses) == ("letter", "document", 1)
     assert request.title == "To Dr �X�"
     assert request.holder == "Éloïse O'HARA-LEFÈVRE"
+
+
+async def test_the_journal_tells_who_asked_which_rule_decided_and_what_the_holder_said(
+    trusting: Running, asking: tuple[Session, CarddClient]
+) -> None:
+    session, client = asking
+    await client.register_agent(Holder(True, False))
+    assert await sign(session, kind="letter", title="Madame X")
+    with pytest.raises(ConsentRefused):
+        await sign(session)
+    lines = [line for file in (trusting.folder / "journal").iterdir() if file.is_file() for line in _entries(file)]
+    told = {line["kind"]: line for line in lines}
+    given, signed = told["consent-given"]["what"], told["signed"]["what"]
+    assert given["job"] == signed["job"]
+    assert signed["document-kind"] == "letter"
+    assert "(ask)" in signed["rule"]
+    assert told["consent-refused"]["what"]["digest"] == DIGESTS[0].hex()
+    assert "Madame X" not in json.dumps(lines)
+
+
+def _entries(file: Path) -> list[dict[str, Any]]:
+    found = []
+    for line in file.read_bytes().splitlines():
+        try:
+            entry = json.loads(line[line.index(b"{") :])
+        except ValueError:  # what is no entry
+            continue
+        if "kind" in entry:
+            found.append(entry)
+    return found
 
 
 async def test_a_consent_is_good_once(asking: tuple[Session, CarddClient]) -> None:
