@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cardd.access.actions import Action
 from cardd.access.caller import Caller
@@ -15,6 +16,7 @@ from cardd.access.gate import Gate, Target
 from cardd.access.rules import UNSTATED, Decision, Effect
 from cardd.bus.access_question import AccessQuestion, access_reply
 from cardd.bus.agents import Agents
+from cardd.bus.explaining import explanation_reply, question_of
 from cardd.bus.interface import Call, Variant
 from cardd.bus.sign_options import SignOptions, wish_for
 from cardd.errors import NotAuthorized, NotAuthorizedCanObtain, NotAuthorizedDismissed
@@ -140,6 +142,15 @@ class Doorkeeper:
             return agreed
 
         return asked
+
+    async def explain(self, call: Call, action: str, options: Mapping[str, Any]) -> dict[str, Variant]:
+        """How the rules fare for the caller, or for another program of its user: ExplainAccess's answer.
+
+        Raises:
+            UnknownOption, InvalidArgument, NotAuthorized.
+        """
+        facts, wanted, target = question_of(await self._callers.facts(call.caller), action, options)
+        return explanation_reply(self._gate.explain(facts, wanted, target))
 
     async def may(self, caller: Caller, action: Action, *, interactive: bool) -> bool:
         """Whether polkit and the rules let a caller do something that concerns no card."""

@@ -12,6 +12,7 @@ from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.doorkeeper import Doorkeeper
+from cardd.bus.explaining import caller_reply
 from cardd.bus.interface import Call, Interface, Variant, dbus_property, method
 from cardd.bus.options import may_ask, no_options, typed_options
 from cardd.bus.token_session import token_session_path
@@ -102,6 +103,17 @@ class ManagerInterface(Interface):
         """Revoke a token."""
         typed_options(options, {})
         await self._tokens.revoke(call.caller, token_id, reason)
+
+    @method("a{sv}", "a{sv}", in_names=("options",), out_names=("caller",), name="WhoAmI")
+    async def who_am_i(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
+        """Tell a caller what is seen of it."""
+        typed_options(options, {})
+        return caller_reply(await self._door.facts(call))
+
+    @method("sa{sv}", "a{sv}", in_names=("action", "options"), out_names=("explanation",))
+    async def explain_access(self, call: Call, action: str, options: dict[str, Any]) -> dict[str, Variant]:
+        """Tell which rule decides."""
+        return await self._door.explain(call, action, options)
 
     @method()
     async def reload(self, call: Call) -> None:

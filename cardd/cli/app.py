@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from cardd.cli.commands import doctor, keys, login, pin, status, token, token_verify, trust, version, watch
+from cardd.cli.commands import (
+    agent,
+    doctor,
+    keys,
+    login,
+    pin,
+    rules,
+    status,
+    token,
+    token_verify,
+    trust,
+    version,
+    watch,
+)
 from cardd.cli.exit_codes import MEANINGS
 from cardd.cli.i18n import LANGUAGES, _
 from cardd.cli.settings import Settings
@@ -28,6 +41,7 @@ _SUMMARY = N_("Use and look after the health professional's card on this compute
 _PIN_SUMMARY = N_("Change or unblock the PIN.")
 _TRUST_SUMMARY = N_("The authorities whose cards are believed.")
 _TOKEN_SUMMARY = N_("Tokens, which say who somebody is where the card cannot stay.")
+_RULES_SUMMARY = N_("The rules: who may do what with a card.")
 _GLOBAL = N_("Global options (--bus, --json, --lang) may stand anywhere.")
 _EXIT_CODES = N_("Exit codes:")
 
@@ -50,6 +64,10 @@ _HELP = {
     "token redeem": N_("Open a session with a token and the key of its device."),
     "token revoke": N_("Revoke a token for ever; what it opened ends at once."),
     "token verify": N_("Verify a token without cardd. Whether it was revoked is not known here."),
+    "agent": N_("Ask for PINs and consents until Ctrl-C: by pinentry in a window, else on the terminal."),
+    "whoami": N_("Show what cardd sees of this program, by the names that rules use."),
+    "check": N_("Tell which rule decides about a program of this user, and why the others do not."),
+    "show": N_("Show the files of rules as they are now."),
     "doctor": N_("Look for what is wrong, and say what to do."),
     "version": N_("Show the versions of cardctl and of cardd. It starts nothing."),
 }
@@ -81,6 +99,12 @@ def build() -> typer.Typer:
     _add(tokens, "revoke", token.revoke, "token revoke")
     _add(tokens, "verify", token_verify.verify, "token verify")
     app.add_typer(tokens, name="token")
+    access = _group(_(_RULES_SUMMARY))
+    _add(access, "check", rules.check)
+    _add(access, "show", rules.show)
+    app.add_typer(access, name="rules")
+    _add(app, "whoami", rules.whoami)
+    _add(app, "agent", agent.agent)
     _add(app, "doctor", doctor.doctor)
     _add(app, "version", version.version)
     return app

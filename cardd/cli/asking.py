@@ -6,7 +6,7 @@ from cardd.cli import wording
 from cardd.cli.failures import LastTry
 from cardd.cli.i18n import _, ngettext
 from cardd.cli.terminal import Terminal
-from cardd.client import Agent, Card, Lengths, PinPurpose, PinRequest, Session
+from cardd.client import Agent, Card, ConsentRequest, Lengths, PinPurpose, PinRequest, Session
 from cardd.client.secret import wipe
 from cardd.errors import NotAuthorizedDismissed, PinBlocked, PinFormat, PinIncorrect
 
@@ -95,6 +95,11 @@ class TerminalAgent(Agent):
         except NotAuthorizedDismissed:
             return None
 
+    async def confirm(self, request: ConsentRequest) -> bool | None:
+        """Show who wants to sign what, and ask; anything but a yes is a no."""
+        self._terminal.tell(consent_question(request))
+        return await self._terminal.confirm(_("Sign? [y/N]"))
+
     async def _new_pin(self, lengths: Lengths | None) -> bytearray:
         while True:
             first = await self._terminal.ask_secret(_prompt(_("New PIN"), lengths))
@@ -105,6 +110,48 @@ class TerminalAgent(Agent):
                 return first
             wipe(first)
             self._terminal.tell(_("This cannot be a PIN of this card.") if same else _("They differ; once more."))
+
+
+def consent_question(request: ConsentRequest) -> str:
+    """Who wants to sign what, as lines of plain text; what an application says is cleaned once more."""
+    clean = wording.clean
+    unstated = _("not stated")
+    application = clean(request.application) or _("a program that is not known")
+    lines = [
+        _("{application} (process {pid}) wants to sign with the card of {holder}.").format(
+            application=application, pid=request.pid, holder=clean(request.holder) or unstated
+        ),
+        _("Number: {job}. The application may show it too: it must be the same.").format(job=clean(request.job)),
+        _("Document, as the application says: {kind}, {title}").format(
+            kind=clean(request.document_kind) or unstated, title=clean(request.title) or unstated
+        ),
+        _("SHA-256: {digest}").format(digest=clean(request.digest)),
+    ]
+    if request.uses > 1:
+        limit = ngettext(
+            "Your yes is for {uses} signatures within {minutes} minute.",
+            "Your yes is for {uses} signatures within {minutes} minutes.",
+            max(1, round(request.seconds / 60)),
+        )
+        lines.append(limit.format(uses=request.uses, minutes=max(1, round(request.seconds / 60))))
+    return "\n".join(lines)
+
+
+def pin_question(request: PinRequest) -> str:
+    """What code is asked for, of whose card, and how many tries are left."""
+    labels = {
+        PinPurpose.CHANGE_CURRENT: _("Present PIN"),
+        PinPurpose.CHANGE_NEW: _("New PIN"),
+        PinPurpose.UNBLOCK_PUK: _("Unblocking code (PUK)"),
+        PinPurpose.UNBLOCK_NEW: _("New PIN"),
+    }
+    label = next((text for purpose, text in labels.items() if purpose == request.purpose), _("PIN"))
+    lengths = Lengths(request.minimum, request.maximum) if request.maximum else None
+    lines = [_("Card of {holder}").format(holder=wording.clean(request.holder)) if request.holder else ""]
+    if request.tries_left == 1:
+        lines.append(_("This is the LAST try: another wrong PIN blocks the card."))
+    lines.append(_prompt(label, lengths))
+    return "\n".join(line for line in lines if line)
 
 
 def _fits(pin: bytearray, lengths: Lengths | None) -> bool:

@@ -10,6 +10,7 @@ from typing import Self
 from cardd.bus.names import MANAGER, ROOT
 from cardd.bus.transport import RemoteMethod
 from cardd.client import events
+from cardd.client.access import AccessRules
 from cardd.client.agent import Agent
 from cardd.client.connection import OBJECT_MANAGER, Connection
 from cardd.client.core import Core, Link
@@ -109,7 +110,7 @@ class CarddClient:
                 yield event
 
     async def register_agent(self, agent: Agent) -> str:
-        """Offer to ask the user of this login for PINs, until `unregister_agent` or `close`.
+        """Offer to ask the user of this login for PINs and consents, until `unregister_agent` or `close`.
 
         A daemon that restarts has forgotten it: register again at `ServiceStarted`.
 
@@ -130,6 +131,11 @@ class CarddClient:
             NotAuthorized: the caller is not root.
         """
         await self._core.manager("Reload")
+
+    @property
+    def access(self) -> AccessRules:
+        """What the daemon sees of this program, and its rules."""
+        return AccessRules(self._core)
 
     @property
     def journal(self) -> Journal:

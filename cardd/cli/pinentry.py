@@ -1,0 +1,174 @@
+"""Asking in a window by pinentry: the Assuan protocol of GnuPG's dialogues (pinentry manual, "Protocol")."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from cardd.cli.asking import consent_question, pin_question
+from cardd.cli.i18n import _
+from cardd.client import Agent, ConsentRequest, PinPurpose, PinRequest
+from cardd.client.secret import wipe
+from cardd.errors import AgentFailed
+
+_DISPLAYS: Final = ("WAYLAND_DISPLAY", "DISPLAY")
+_LINE_MAX: Final = 4096
+_CANCELLED: Final = 99
+"""GPG_ERR_CANCELED, in the lower 16 bits of an error's number (libgpg-error)."""
+_NOT_CONFIRMED: Final = 114
+"""GPG_ERR_NOT_CONFIRMED."""
+
+
+def find_pinentry(environment: Mapping[str, str]) -> Path | None:
+    """The pinentry of this desktop, None where there is no window system or no pinentry."""
+    if not any(environment.get(name) for name in _DISPLAYS):
+        return None
+    found = shutil.which("pinentry", path=environment.get("PATH"))
+    return None if found is None else Path(found)
+
+
+class PinentryAgent(Agent):
+    """Asks in windows, one process of pinentry a question.
+
+    Args:
+        program: pinentry.
+    """
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+
+    async def request_pin(self, request: PinRequest) -> bytearray | None:
+        """Ask; a new PIN is asked for twice, until both are the same."""
+        if request.purpose not in (PinPurpose.CHANGE_NEW, PinPurpose.UNBLOCK_NEW):
+            return await self._pin(pin_question(request))
+        question = pin_question(request)
+        while True:
+            first = await self._pin(question)
+            if first is None:
+                return None
+            second = await self._pin(_("Once more, please.") + "\n" + pin_question(request))
+            same = first == second
+            if second is not None:
+                wipe(second)
+            if same:
+                return first
+            wipe(first)
+            if second is None:
+                return None
+            question = _("They differ; once more.") + "\n" + pin_question(request)
+
+    async def confirm(self, request: ConsentRequest) -> bool | None:
+        """Show who wants to sign what."""
+        async with _Dialogue(self._program) as dialogue:
+            await dialogue.prepare(consent_question(request), ok=_("Sign"))
+            return await dialogue.confirm()
+
+    async def _pin(self, question: str) -> bytearray | None:
+        async with _Dialogue(self._program) as dialogue:
+            await dialogue.prepare(question, ok=_("OK"))
+            return await dialogue.get_pin()
+
+
+class _Dialogue:
+    """One process of pinentry; it ends with its context, and its window with it."""
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> _Dialogue:
+        pipe = asyncio.subprocess.PIPE
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                str(self._program), stdin=pipe, stdout=pipe, limit=_LINE_MAX
+            )
+        except OSError as error:
+            raise AgentFailed(reason=f"pinentry cannot be run ({error.strerror})") from error
+        await self._answer()  # its greeting
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
+
+    async def prepare(self, description: str, *, ok: str) -> None:
+        """Say what the window shows."""
+        commands = {"SETTITLE": "cardd", "SETDESC": description, "SETOK": ok, "SETCANCEL": _("Refuse")}
+        for command, text in commands.items():
+            if await self._command(f"{command} {_escaped(text)}") is not None:
+                raise AgentFailed(reason="pinentry does not take what it is to show")
+
+    async def get_pin(self) -> bytearray | None:
+        """What was typed; None where the user closed the window."""
+        data = bytearray()
+        failure = await self._command("GETPIN", data)
+        if failure is None:
+            return data
+        wipe(data)
+        if failure == _CANCELLED:
+            return None
+        raise AgentFailed(reason=f"pinentry answered error {failure}")
+
+    async def confirm(self) -> bool | None:
+        """Whether the user agreed; a window that was closed by its frame is no answer."""
+        failure = await self._command("CONFIRM")
+        if failure is None:
+            return True
+        if failure in (_CANCELLED, _NOT_CONFIRMED):
+            return False
+        raise AgentFailed(reason=f"pinentry answered error {failure}")
+
+    async def _command(self, line: str, data: bytearray | None = None) -> int | None:
+        if self._process is None or self._process.stdin is None:
+            raise AgentFailed(reason="pinentry does not run")
+        try:
+            self._process.stdin.write(f"{line}\n".encode())
+            await self._process.stdin.drain()
+        except OSError as error:
+            raise AgentFailed(reason="pinentry ended") from error
+        return await self._answer(data)
+
+    async def _answer(self, data: bytearray | None = None) -> int | None:
+        """Read up to OK or ERR; gives the error's code, None for OK."""
+        if self._process is None or self._process.stdout is None:
+            raise AgentFailed(reason="pinentry does not run")
+        while True:
+            try:
+                line = await self._process.stdout.readuntil(b"\n")
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+                raise AgentFailed(reason="pinentry ended, or answers nonsense") from error
+            if line.startswith(b"OK"):
+                return None
+            if line.startswith(b"ERR "):
+                return _code_of(line)
+            if line.startswith(b"D ") and data is not None:
+                _unescape_into(data, line[2:-1])
+
+
+def _code_of(line: bytes) -> int:
+    number = line.split()[1]
+    if not number.isdigit():
+        raise AgentFailed(reason="pinentry answers nonsense")
+    return int(number) & 0xFFFF
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _unescape_into(data: bytearray, raw: bytes) -> None:
+    position = 0
+    while position < len(raw):
+        if raw[position : position + 1] == b"%":
+            try:
+                data.append(int(raw[position + 1 : position + 3], 16))
+            except ValueError:
+                raise AgentFailed(reason="pinentry answers nonsense") from None
+            position += 3
+        else:
+            data.append(raw[position])
+            position += 1
