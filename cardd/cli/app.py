@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cardd.cli.commands import doctor, keys, login, pin, status, token, token_verify, trust, version, watch
+from cardd.cli.commands import doctor, journal, keys, login, pin, status, token, token_verify, trust, version, watch
 from cardd.cli.exit_codes import MEANINGS
 from cardd.cli.i18n import LANGUAGES, _
 from cardd.cli.settings import Settings
@@ -28,6 +28,7 @@ _SUMMARY = N_("Use and look after the health professional's card on this compute
 _PIN_SUMMARY = N_("Change or unblock the PIN.")
 _TRUST_SUMMARY = N_("The authorities whose cards are believed.")
 _TOKEN_SUMMARY = N_("Tokens, which say who somebody is where the card cannot stay.")
+_JOURNAL_SUMMARY = N_("What happened, for whom and who asked.")
 _GLOBAL = N_("Global options (--bus, --json, --lang) may stand anywhere.")
 _EXIT_CODES = N_("Exit codes:")
 
@@ -50,6 +51,10 @@ _HELP = {
     "token redeem": N_("Open a session with a token and the key of its device."),
     "token revoke": N_("Revoke a token for ever; what it opened ends at once."),
     "token verify": N_("Verify a token without cardd. Whether it was revoked is not known here."),
+    "journal follow": N_("Tell what is written into the journal, until Ctrl-C."),
+    "journal query": N_("Search the journal: everything for root; the holder's entries for who has a session open."),
+    "journal verify": N_("Verify the journal, a copy of it or an export."),
+    "journal export": N_("Write lines of the journal and a proof that convinces without cardd. For root."),
     "doctor": N_("Look for what is wrong, and say what to do."),
     "version": N_("Show the versions of cardctl and of cardd. It starts nothing."),
 }
@@ -81,6 +86,12 @@ def build() -> typer.Typer:
     _add(tokens, "revoke", token.revoke, "token revoke")
     _add(tokens, "verify", token_verify.verify, "token verify")
     app.add_typer(tokens, name="token")
+    records = _group(_(_JOURNAL_SUMMARY))
+    _add(records, "follow", journal.follow, "journal follow")
+    _add(records, "query", journal.query, "journal query")
+    _add(records, "verify", journal.verify, "journal verify")
+    _add(records, "export", journal.export, "journal export")
+    app.add_typer(records, name="journal")
     _add(app, "doctor", doctor.doctor)
     _add(app, "version", version.version)
     return app
