@@ -10,6 +10,7 @@ import typer
 from cardd.cli.commands import (
     agent,
     doctor,
+    journal,
     keys,
     login,
     pin,
@@ -42,6 +43,7 @@ _PIN_SUMMARY = N_("Change or unblock the PIN.")
 _TRUST_SUMMARY = N_("The authorities whose cards are believed.")
 _TOKEN_SUMMARY = N_("Tokens, which say who somebody is where the card cannot stay.")
 _RULES_SUMMARY = N_("The rules: who may do what with a card.")
+_JOURNAL_SUMMARY = N_("What happened, for whom and who asked.")
 _GLOBAL = N_("Global options (--bus, --json, --lang) may stand anywhere.")
 _EXIT_CODES = N_("Exit codes:")
 
@@ -68,6 +70,10 @@ _HELP = {
     "whoami": N_("Show what cardd sees of this program, by the names that rules use."),
     "check": N_("Tell which rule decides about a program of this user, and why the others do not."),
     "show": N_("Show the files of rules as they are now."),
+    "journal follow": N_("Tell what is written into the journal, until Ctrl-C."),
+    "journal query": N_("Search the journal: everything for root; the holder's entries for who has a session open."),
+    "journal verify": N_("Verify the journal, a copy of it or an export."),
+    "journal export": N_("Write lines of the journal and a proof that convinces without cardd. For root."),
     "doctor": N_("Look for what is wrong, and say what to do."),
     "version": N_("Show the versions of cardctl and of cardd. It starts nothing."),
 }
@@ -105,6 +111,12 @@ def build() -> typer.Typer:
     app.add_typer(access, name="rules")
     _add(app, "whoami", rules.whoami)
     _add(app, "agent", agent.agent)
+    records = _group(_(_JOURNAL_SUMMARY))
+    _add(records, "follow", journal.follow, "journal follow")
+    _add(records, "query", journal.query, "journal query")
+    _add(records, "verify", journal.verify, "journal verify")
+    _add(records, "export", journal.export, "journal export")
+    app.add_typer(records, name="journal")
     _add(app, "doctor", doctor.doctor)
     _add(app, "version", version.version)
     return app

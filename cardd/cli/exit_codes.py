@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: N_("done"),
-    ExitCode.FAILURE: N_("failed otherwise, or `doctor` found a problem"),
+    ExitCode.FAILURE: N_("failed otherwise, or `doctor` or `journal verify` found a problem"),
     ExitCode.USAGE: N_("the command line, a file or a value cannot be used"),
     ExitCode.NOT_AUTHORIZED: N_("not allowed, or the question was closed"),
     ExitCode.NOTHING_THERE: N_("no reader, card, session or token is there"),
@@ -57,6 +57,7 @@ _BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
             token_errors.LifetimeRefused,
             failures.ConfigurationUnusable,
             failures.FileUnusable,
+            failures.NothingToExport,
             failures.SeveralCards,
             failures.NoTerminal,
         ),

@@ -64,6 +64,13 @@ class ConfigurationUnusable(ClientError):
     sentence = N_("cardd's configuration cannot be used: {problem}.")
 
 
+class NothingToExport(ClientError):
+    """Nothing that is asked for is sealed, and only the running daemon can seal."""
+
+    short_name = "NothingToExport"
+    sentence = N_("Nothing of that is sealed, so nothing can be proved; have the running cardd export it.")
+
+
 class TrustRefused(ClientError):
     """Fields: count. Some certificates were refused; each was named before."""
 

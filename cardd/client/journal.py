@@ -68,7 +68,10 @@ class JournalProblem:
 
 @dataclass(frozen=True, slots=True)
 class JournalReport:
-    """What a verification found; `problems` has the first hundred of `count`. `notices` say what it could not know."""
+    """What a verification found; `problems` has the first hundred of `count`. `notices` say what it could not know.
+
+    `sealed` and `witnessed` are the numbers of the last lines that a seal covers and that a witness confirms; 0: none.
+    """
 
     sound: bool
     count: int
@@ -78,6 +81,7 @@ class JournalReport:
     entries: int
     segments: int
     sealed: int
+    witnessed: int = 0
 
 
 class Journal:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Awaitable
 
+from scripts.demo_story import token_chapter
 from scripts.demo_story.stage import ROOT, Stage
 from scripts.demo_story.terminal import Terminal
 from scripts.demo_story.witnesses import OpenSsl, borrow_with_pkcs11_tool
@@ -35,7 +36,9 @@ async def tell(stage: Stage, terminal: Terminal) -> None:
         await _sign(stage, terminal, session, witness)
         await _decrypt(stage, terminal, witness)
         await _borrow(stage, terminal, pin)
+        await asyncio.to_thread(token_chapter.mint, stage, terminal)
         await _remove(stage, terminal, session)
+        await asyncio.to_thread(token_chapter.live_on, stage, terminal)
         _journal(stage, terminal)
 
 
@@ -192,7 +195,8 @@ def _journal(stage: Stage, terminal: Terminal) -> None:
         text = "".join(path.read_text() for path in sorted(journal.glob("*.jsonl"))).rstrip("\0")
         kinds = re.findall(r'"kind":"([a-z-]+)"', text)
         terminal.say(", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)))
-        terminal.check("the wrong PIN, the signature and the end are there", {"refused", "signed"} <= set(kinds))
+        expected = {"refused", "signed", "session-ended", "token-minted", "token-revoked"}
+        terminal.check("the wrong PIN, the signature, the end and the token are there", expected <= set(kinds))
         verifier = [sys.executable, str(ROOT / "scripts" / "journal-verify")]
         terminal.check(
             "a verifier that knows nothing of cardd accepts it", stage.run([*verifier, str(journal)]).status == 0

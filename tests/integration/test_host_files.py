@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cardd.bus.names import SERVICE
+from cardd.config import JournalSection
 from tests.support.host import REPOSITORY, install_host, stage
 
 UNIT = "usr/local/lib/systemd/system/cardd.service"
@@ -91,6 +92,13 @@ def test_sysusers_makes_the_user(staged: Path) -> None:
     assert passwd.strip().endswith(":/var/lib/cardd:/usr/sbin/nologin")
     groups = {line.split(":")[0] for line in (staged / "etc/group").read_text().splitlines()}
     assert groups == {"cardd"}
+
+
+def test_the_journal_has_a_directory_of_its_own_that_its_group_may_read(staged: Path) -> None:
+    service = ini(staged / UNIT)["Service"]
+    directories = [f"/var/lib/{name}" for name in service["StateDirectory"].split()]
+    assert str(JournalSection().directory) in directories
+    assert service["StateDirectoryMode"] == "0750"
 
 
 # Names that must agree

@@ -114,3 +114,36 @@ async def test_arrivals_are_no_departures(bus: Bus, peers: Peers) -> None:
     assert bus.changed is not None
     bus.changed([":1.5", "", ":1.5"])
     assert departed == []
+
+
+async def test_an_arrival_is_told_once_and_before_those_who_wait(bus: Bus, peers: Peers) -> None:
+    told: list[object] = []
+
+    def fail(_: Caller) -> None:
+        raise RuntimeError("mistake")
+
+    peers.on_arrival(fail)
+    peers.on_arrival(told.append)
+    for number in range(2):
+        peers.identify(":1.5", partial(lambda number, _: told.append(number), number))
+    await asyncio.sleep(0)
+    bus.asked[0][1].set_result([FACTS])
+    await asyncio.sleep(0)
+    assert told == [CALLER, 0, 1]
+    peers.identify(":1.5", lambda _: told.append(2))
+    assert told == [CALLER, 0, 1, 2]
+
+
+async def test_one_whom_the_bus_does_not_know_has_not_arrived(bus: Bus, peers: Peers) -> None:
+    told: list[Caller] = []
+    peers.on_arrival(told.append)
+    peers.identify(":1.5", lambda _: None)
+    await asyncio.sleep(0)
+    bus.asked[0][1].set_exception(CallTimedOut("no answer"))
+    await asyncio.sleep(0)
+    assert told == []
+    peers.identify(":1.5", lambda _: None)
+    await asyncio.sleep(0)
+    bus.asked[1][1].set_result([FACTS])
+    await asyncio.sleep(0)
+    assert told == [CALLER]
