@@ -70,7 +70,7 @@ class JournalProblem:
 class JournalReport:
     """What a verification found; `problems` has the first hundred of `count`. `notices` say what it could not know.
 
-    `sealed` and `witnessed` are the numbers of the last lines that a seal covers and that a witness confirms; 0: none.
+    `sealed` and `witnessed` number the last line that a seal covers and the last that a witness confirms; 0 for none.
     """
 
     sound: bool
