@@ -36,6 +36,7 @@ async def tell(stage: Stage, terminal: Terminal) -> None:
         await _sign(stage, terminal, session, witness)
         await _decrypt(stage, terminal, witness)
         await _borrow(stage, terminal, pin)
+        await _stranger(stage, terminal, session)
         await asyncio.to_thread(token_chapter.mint, stage, terminal)
         await _remove(stage, terminal, session)
         await asyncio.to_thread(token_chapter.live_on, stage, terminal)
@@ -162,6 +163,18 @@ async def _borrow(stage: Stage, terminal: Terminal, pin: str) -> None:
         answer = await asyncio.to_thread(stage.run, ["opensc-tool", "--reader", "0", "--send-apdu", "00200001"])
         terminal.say(f"opensc-tool: {next(iter(answer.errors.strip().splitlines()), '')}")
         terminal.check("and nobody can send the verified card a command", answer.status != 0)
+
+
+async def _stranger(stage: Stage, terminal: Terminal, session: Session) -> None:
+    if os.geteuid() != 0:
+        return  # only root can play another user
+    with terminal.step("Another user's program asks for a signature over the bus"):
+        call = ["gdbus", "call", "--address", stage.bus, "--dest", "org.cardd1", "--object-path", session.path]
+        sign = ["--method", "org.cardd1.Session.Sign", "signature", "RS256", str([0] * 32), "{}"]
+        nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        outcome = await asyncio.to_thread(stage.run, [*nobody, *call, *sign])
+        terminal.say(f"gdbus: {next(iter(outcome.errors.strip().splitlines()), '')}")
+        terminal.check("it is refused", "org.cardd1.Error.NotAuthorized" in outcome.errors)
 
 
 async def _remove(stage: Stage, terminal: Terminal, session: Session) -> None:
