@@ -27,6 +27,7 @@ from cardd.daemon import SWITCH_SECONDS, Daemon
 from cardd.readers.stack import PcscStack
 from cardsim.card import CardProtocol, SimulatedCard
 from cardsim.stage import PrivateBus
+from cardsim.stage.daemon import SERVING_RULES
 from cardsim.transports.inprocess import InProcessPcsc, InProcessReader
 from tests.support.core import READER, card_of
 from tests.support.running import authorities
@@ -182,9 +183,9 @@ def sign_overhead() -> list[Figure]:
     taken: list[float] = []
     operate = Seat.operate
 
-    def timed(seat: Seat, *arguments: Any) -> Any:
+    def timed(seat: Seat, *arguments: Any, **named: Any) -> Any:
         begun = time.perf_counter()
-        result = operate(seat, *arguments)
+        result = operate(seat, *arguments, **named)
         driver.append(time.perf_counter() - begun)
         return result
 
@@ -214,9 +215,12 @@ def _with_daemon(story: Callable[[_Bench], None]) -> None:
     """Run a daemon on the main thread, and a story on another."""
     with tempfile.TemporaryDirectory() as name, PrivateBus() as bus:
         folder = Path(name)
-        config = folder / "cardd.toml"
+        config, rules = folder / "cardd.toml", folder / "rules.toml"
+        rules.write_text(SERVING_RULES)
         config.write_text(
             f'[journal]\ndirectory = "{folder}/journal"\njournald = false\n'
+            f'[access]\nrules = ["{rules}"]\nwithout-polkit = "same-user"\n'
+            f'[tokens]\nregistry = "{folder}/tokens.sqlite"\nkey = "{folder}/token-key.pem"\n'
             f'[cards]\nmemory = "{folder}/cards"\n'
             f'[pki]\ndirectory = "{authorities(folder)}"\nsimulator = "{authorities(folder)}"\n'
         )
