@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import statistics
 import tempfile
 import time
@@ -22,6 +23,8 @@ def measure() -> list[Figure]:
     """Every figure of this file."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
+        # As an installed daemon starts: from compiled modules, which a development environment may not keep.
+        os.environ.update(PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=str(Path(folder, "compiled")))
         stage = Stage(Path(folder))
         with contextlib.closing(stage):
             stage.set()

@@ -192,6 +192,9 @@ class Daemon:
         roster.watched_by(watch.look_again)
         watch.start()
         try:
+            await book.opening
+            if book.journal.trouble is not None:
+                log.error("%s Nothing is served until it can.", book.journal.trouble)
             await transport.request_name(names.SERVICE)
             log.info("cardd %s serves %s", __version__, names.SERVICE)
             return await _until_stopped(stop, transport)
@@ -275,6 +278,7 @@ class _Book:
     journal: Journal
     refusals: Refusals
     connections: Refusals
+    opening: asyncio.Task[None]
 
 
 @asynccontextmanager
@@ -283,14 +287,15 @@ async def _open_book(section: JournalSection) -> AsyncIterator[_Book]:
     mirror = JournaldMirror() if section.journald else None
     files = open_directory(section.directory)
     journal = Journal(files, mirror=mirror)
-    await journal.start()
-    if journal.trouble is not None:
-        log.error("%s Nothing is served until it can.", journal.trouble)
+    # The disk takes its time (a new segment is filled with zeros) while the rest starts; `_serve` waits for it.
+    opening = asyncio.create_task(journal.start())
+    await asyncio.sleep(0)
     refusals = Refusals(journal)
     connections = Refusals(journal, CONNECTIONS, summed=Kind.CALLER_CONNECTED)
     try:
-        yield _Book(files, journal, refusals, connections)
+        yield _Book(files, journal, refusals, connections, opening)
     finally:
+        await opening
         refusals.close()
         connections.close()
         await journal.close()
