@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 import sys
@@ -26,6 +27,8 @@ async def main(bus: str, connections: int) -> None:
     )
     clients = [await CarddClient.connect(bus) for _ in range(connections)]
     loop = asyncio.get_running_loop()
+    gc.collect()
+    gc.freeze()  # the clients' own garbage is not what is measured
     print("ready", flush=True)
     while (line := await loop.run_in_executor(None, sys.stdin.readline)).strip() not in ("", "quit"):
         command, _, argument = line.strip().partition(" ")

@@ -7,6 +7,7 @@ the clients are another process.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import statistics
 import subprocess
@@ -239,9 +240,12 @@ def _with_daemon(story: Callable[[_Bench], None]) -> None:
             await asyncio.gather(running, return_exceptions=True)
 
         before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_SECONDS)  # as the daemon's own process does
+        sys.setswitchinterval(SWITCH_SECONDS)  # as the daemon's own process does, and freezes what it imported
+        gc.collect()
+        gc.freeze()
         asyncio.run(both())
         sys.setswitchinterval(before)
+        gc.unfreeze()
         if failures:
             raise failures[0]
 
