@@ -22,6 +22,7 @@ from cardd.pki.store import TrustStore
 from cardd.pki.trust import CertificateUse, Revocation, Trust, TrustReason, TrustState
 from cardd.sessions.failures import as_client_error, client_errors
 from cardd.sessions.states import Event, State, advance
+from cardd.sessions.waiting import settled_before
 from cardd_drivers.contract import Capabilities, Card, KeyName, ObjectNotFound
 
 if TYPE_CHECKING:
@@ -205,12 +206,7 @@ class Presence:
         Raises:
             CardRemoved: it left first; the work is cancelled.
         """
-        task = asyncio.ensure_future(work)
-        try:
-            await asyncio.wait((task, self._departed), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not task.done():
-                task.cancel()
+        task = await settled_before(work, self._departed)
         if not task.done():
             raise CardRemoved
         return task.result()

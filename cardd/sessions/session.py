@@ -23,6 +23,7 @@ from cardd.sessions.failures import client_errors
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd.sessions.states import EndReason
+from cardd.sessions.waiting import settled_before
 from cardd_drivers.contract import (
     Card,
     CardMute,
@@ -116,12 +117,7 @@ class Session:
         Raises:
             SessionEnded: it ended first; the work is cancelled.
         """
-        task = asyncio.ensure_future(work)
-        try:
-            await asyncio.wait((task, self._ended), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not task.done():
-                task.cancel()
+        task = await settled_before(work, self._ended)
         if self.guard() is not None and task.done() and not task.cancelled():
             task.exception()  # seen: the end says more
         self.require_open()
