@@ -15,7 +15,7 @@ import pytest
 from cardd.cli.pinentry import PinentryAgent, find_pinentry
 from cardd.client import ConsentRequest, PinRequest, Session
 from cardd.errors import AgentFailed, ConsentRefused
-from tests.support.running import BIN, Running, emptied, identified, running_cardd
+from tests.support.running import BIN, Running, open_session, running_cardd
 from tests.unit.cli.test_on_terminal import Conversation
 
 RULES = """
@@ -42,13 +42,8 @@ def cardd() -> Iterator[Running]:
 
 @pytest.fixture
 async def session(cardd: Running) -> AsyncIterator[Session]:
-    async with cardd.client() as client:
-        await emptied(client)
-        cardd.insert()
-        try:
-            yield await (await identified(client)).authenticate(pin=bytearray(b"1234"))
-        finally:
-            cardd.remove()
+    async with open_session(cardd) as session:
+        yield session
 
 
 def cardctl(cardd: Running, *arguments: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from cardd.errors import (
     SessionEnded,
 )
 from tests.support.core import PATIENCE
-from tests.support.running import Running, emptied, identified, running_cardd
+from tests.support.running import Running, emptied, identified, open_session, running_cardd
 
 RULES = """
 [[rule]]
@@ -82,13 +82,8 @@ def cardd() -> Iterator[Running]:
 
 @pytest.fixture
 async def session(cardd: Running) -> AsyncIterator[Session]:
-    async with cardd.client() as client:
-        await emptied(client)
-        cardd.insert()
-        try:
-            yield await (await identified(client)).authenticate(pin=bytearray(b"1234"))
-        finally:
-            cardd.remove()
+    async with open_session(cardd) as session:
+        yield session
 
 
 @pytest.fixture

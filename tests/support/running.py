@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cardd.client import Card, CarddClient
+from cardd.client import Card, CarddClient, Session
 from cardsim.stage import CarddProcess, PrivateBus
 from cardsim.stage.daemon import SERVING_RULES
 from tests.support.core import PATIENCE, pki_store
@@ -82,6 +82,18 @@ def authorities(folder: Path) -> Path:
     for source in (pki_store().root_certificate(), pki_store().intermediate_certificate()):
         (target / f"{source.stem}.cer").write_bytes(source.read_bytes())
     return target
+
+
+@asynccontextmanager
+async def open_session(running: Running) -> AsyncIterator[Session]:
+    """The physician's session, in a reader that was empty and is emptied again."""
+    async with running.client() as client:
+        await emptied(client)
+        running.insert()
+        try:
+            yield await (await identified(client)).authenticate(pin=bytearray(b"1234"))
+        finally:
+            running.remove()
 
 
 async def identified(client: CarddClient) -> Card:
