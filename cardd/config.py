@@ -200,6 +200,7 @@ class JournalSection:
 
     directory: Path = _setting(Path("/var/lib/cardd/journal"), _absolute_path)
     journald: bool = _setting(True, _boolean)
+    told: Path = _setting(Path("/var/lib/cardd/holders-told"), _absolute_path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,10 @@ from cardd.readers.events import ReaderEvent
 from cardd.readers.stack import PcscStack, StackUnavailable, load_stack
 from cardd.readers.watch import Watch
 from cardd.sessions.account import Account
+from cardd.sessions.holders_told import HoldersTold
 from cardd.sessions.journal_readings import JournalReadings
 from cardd.sessions.journal_warning import warning_of
+from cardd.sessions.notices import Notices
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
 from cardd.sessions.token_settings import TokenSettings
@@ -155,7 +157,10 @@ class Daemon:
         tokens = Tokens(_token_settings(config.tokens), self._environment, sessions, sessions.account)
         polkit = await self._polkit(transport)
         door = self._doorkeeper(transport, polkit, agents, sessions.account)
-        service = Service(tree, sessions, tokens, agents, door, descriptor_timeout=config.pin.descriptor_timeout)
+        notices = Notices(HoldersTold(config.journal.told), agents, sessions.account)
+        service = Service(
+            tree, sessions, tokens, agents, door, notices, descriptor_timeout=config.pin.descriptor_timeout
+        )
         service.add_manager(drivers.names, self._warnings, self._reload)
         readings = JournalReadings(
             book.journal,
@@ -203,6 +208,7 @@ class Daemon:
             await sessions.stop()
             await asyncio.to_thread(watch.stop)
             await roster.stop()
+            await notices.stop()
             await _within(FAREWELL_SECONDS, dispatcher.stop(), transport.flushed())
             await readings.stop()
             await tokens.close()

@@ -1,22 +1,36 @@
-"""Who asks the users: agents that clients registered, asked for PINs and for consents."""
+"""Who asks the users: agents that clients registered, asked for PINs and for consents, and given notices."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from cardd.access.caller import Caller
 from cardd.access.consenting import Ask, ConsentQuestion, require_other_application
+from cardd.access.display import clean
 from cardd.access.facts import CallerFacts, same_application
 from cardd.bus import names
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.failures import BadReply, BusError, CallTimedOut, RemoteError
 from cardd.bus.interface import Variant, variant
+from cardd.bus.names import AgentAbility
+from cardd.bus.options import typed_options
 from cardd.bus.transport import RemoteMethod, Transport
-from cardd.errors import PREFIX, AgentFailed, ConsentNotAnswered, ConsentRefused, NoAgent, NotAuthorizedDismissed
+from cardd.errors import (
+    PREFIX,
+    AgentFailed,
+    ConsentNotAnswered,
+    ConsentRefused,
+    InvalidArgument,
+    NoAgent,
+    NotAuthorizedDismissed,
+    shown,
+)
 from cardd.sessions.descriptors import read_secret
+from cardd.sessions.notices import Notice
 from cardd.sessions.pin import LENGTH_MAX, PinQuestion
 from cardd.sessions.secret import Secret
 
@@ -27,6 +41,7 @@ T = TypeVar("T")
 AGENTS_PER_USER = 32
 REQUEST_PIN = RemoteMethod(names.AGENT, "RequestPin", "oa{sv}", "h")
 CONFIRM = RemoteMethod(names.AGENT, "Confirm", "oa{sv}")
+NOTIFY = RemoteMethod(names.AGENT, "Notify", "sa{sv}")
 CANCEL = RemoteMethod(names.AGENT, "Cancel")
 
 
@@ -34,14 +49,31 @@ CANCEL = RemoteMethod(names.AGENT, "Cancel")
 class _Agent:
     facts: CallerFacts
     path: str
+    abilities: frozenset[AgentAbility] = field(compare=False)
 
     @property
     def connection(self) -> str:
         return self.facts.caller.name
 
 
+def abilities_of(options: Mapping[str, Any]) -> frozenset[AgentAbility]:
+    """What an agent says it can do, by RegisterAgent's options; everything where it does not say.
+
+    Raises:
+        UnknownOption, InvalidArgument: with the option's name.
+    """
+    words = typed_options(options, {"can": "as"}).get("can", list(AgentAbility))
+    for word in words:
+        if word not in list(AgentAbility):
+            raise InvalidArgument(argument="can", reason=f"{shown(word)} is none of {', '.join(AgentAbility)}")
+    if not words:
+        raise InvalidArgument(argument="can", reason=f"it must name at least one of {', '.join(AgentAbility)}")
+    return frozenset(map(AgentAbility, words))
+
+
 class Agents:
-    """The agents that are registered. A question goes to the login session that it concerns, to the last one there.
+    """The agents that are registered. A question goes to the login session that it concerns, to the last one there that
+    can put it.
 
     Args:
         transport: by which they are asked.
@@ -56,13 +88,18 @@ class Agents:
         self._agents: list[_Agent] = []
         self._asked: dict[_Agent, set[asyncio.Task[Any]]] = {}
 
-    def register(self, facts: CallerFacts, path: str) -> None:
+    def register(self, facts: CallerFacts, path: str, abilities: frozenset[AgentAbility]) -> None:
         """Take an agent in, or move it to the front.
+
+        Args:
+            facts: of the caller.
+            path: where it stands on the caller's connection.
+            abilities: what it can be asked.
 
         Raises:
             AgentFailed: this user has too many.
         """
-        agent = _Agent(facts, path)
+        agent = _Agent(facts, path, abilities)
         if agent in self._agents:
             self._agents.remove(agent)
         elif sum(one.facts.caller.uid == facts.caller.uid for one in self._agents) >= AGENTS_PER_USER:
@@ -91,7 +128,7 @@ class Agents:
         Raises:
             NoAgent: nothing can.
         """
-        for agent in self._of(facts.caller.uid, facts.session_id):
+        for agent in self._of(facts.caller.uid, facts.session_id, AgentAbility.PIN):
             return AgentPin(self, agent)
         raise NoAgent
 
@@ -117,6 +154,21 @@ class Agents:
 
         return ask
 
+    async def notify(self, uid: int, login_session: str | None, notice: Notice, holder: str) -> Caller:
+        """See `cardd.sessions.notices.Messenger`.
+
+        Raises:
+            NoAgent, AgentFailed, NotAuthorizedDismissed: nobody was told.
+        """
+        for agent in self._of(uid, login_session, AgentAbility.NOTICE):
+            details = {"holder": variant("s", clean(holder))}
+            try:
+                await self._put(agent, self._call(agent, NOTIFY, (notice.value, details)))
+            except BusError as error:
+                raise AgentFailed(reason=f"it did not show a notice: {type(error).__name__}") from error
+            return agent.facts.caller
+        raise NoAgent
+
     async def ask(self, agent: _Agent, question: PinQuestion) -> Secret:
         """Put one question to one agent; raises as `AgentPin.answer`."""
         if agent not in self._agents:
@@ -124,15 +176,16 @@ class Agents:
         with await self._put(agent, self._request_pin(agent, question)) as descriptor:
             return await read_secret(descriptor.fileno(), limit=LENGTH_MAX, timeout=self._descriptor_timeout)
 
-    def _of(self, uid: int | None, login_session: str | None) -> Iterator[_Agent]:
+    def _of(self, uid: int | None, login_session: str | None, ability: AgentAbility) -> Iterator[_Agent]:
         for agent in reversed(self._agents):
-            if (agent.facts.caller.uid, agent.facts.session_id) == (uid, login_session):
+            there = (agent.facts.caller.uid, agent.facts.session_id) == (uid, login_session)
+            if there and ability in agent.abilities:
                 yield agent
 
     def _other_than(
         self, application: CallerFacts, uid: int | None, login_session: str | None, *, own_agent: bool
     ) -> _Agent:
-        found = list(self._of(uid, login_session))
+        found = list(self._of(uid, login_session, AgentAbility.CONSENT))
         if not found:
             raise NoAgent
         for agent in found[:-1]:

@@ -9,12 +9,12 @@ import cardd
 from cardd.access.actions import Action
 from cardd.access.gate import Target
 from cardd.bus import names
-from cardd.bus.agents import Agents
+from cardd.bus.agents import Agents, abilities_of
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.doorkeeper import Doorkeeper
 from cardd.bus.explaining import caller_reply
 from cardd.bus.interface import Call, Interface, Variant, dbus_property, method
-from cardd.bus.options import may_ask, no_options, typed_options
+from cardd.bus.options import may_ask, typed_options
 from cardd.bus.token_session import token_session_path
 from cardd.bus.tokens import list_order, proof_of, token_row, token_text
 from cardd.sessions.tokens import Tokens
@@ -58,8 +58,8 @@ class ManagerInterface(Interface):
     @method("oa{sv}", in_names=("agent", "options"))
     async def register_agent(self, call: Call, agent: str, options: dict[str, Any]) -> None:
         """Take in who asks the user."""
-        no_options(options)
-        self._agents.register(await self._door.facts(call), agent)
+        abilities = abilities_of(options)
+        self._agents.register(await self._door.facts(call), agent, abilities)
 
     @method("o", in_names=("agent",))
     async def unregister_agent(self, call: Call, agent: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 SERVICE = "org.cardd1"
 ROOT = "/org/cardd1"
 READERS = f"{ROOT}/readers"
@@ -20,3 +22,14 @@ OPTION_NO_USER_INTERACTION = "no-user-interaction"
 
 NO_OBJECT = "/"
 """Stands in an object path property for "none"."""
+
+
+class AgentAbility(enum.StrEnum):
+    """What an agent can do, as RegisterAgent's option `can` says."""
+
+    PIN = "pin"
+    """RequestPin."""
+    CONSENT = "consent"
+    """Confirm."""
+    NOTICE = "notice"
+    """Notify."""

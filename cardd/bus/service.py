@@ -20,6 +20,7 @@ from cardd.cards.roster import PresentReader
 from cardd.errors import CarddError, CardRemoved, SessionEnded
 from cardd.sessions.account import Whose
 from cardd.sessions.journal_readings import JournalReadings
+from cardd.sessions.notices import Notices
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
 from cardd.sessions.session import Session
@@ -37,6 +38,7 @@ class Service:
         tokens: what is done with tokens.
         agents: who asks users.
         door: judges each call.
+        notices: tells holders of the journal.
         descriptor_timeout: seconds that a caller has for its end of a descriptor.
     """
 
@@ -47,6 +49,7 @@ class Service:
         tokens: Tokens,
         agents: Agents,
         door: Doorkeeper,
+        notices: Notices,
         *,
         descriptor_timeout: float,
     ) -> None:
@@ -55,6 +58,7 @@ class Service:
         self._tokens = tokens
         self._agents = agents
         self._door = door
+        self._notices = notices
         self._descriptor_timeout = descriptor_timeout
         self._told: dict[tuple[str, str], dict[str, Variant]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,6 +136,7 @@ class Service:
             session, presence, self._sessions, self._tokens, self._door, write_timeout=self._descriptor_timeout
         )
         self._add(session_path(session), interface)
+        self._notices.session_opened(session)
 
     def session_ended(self, session: Session, reason: EndReason) -> None:
         """It ended: `Ended` overtakes whatever still waits to be sent."""

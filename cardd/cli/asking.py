@@ -6,7 +6,7 @@ from cardd.cli import wording
 from cardd.cli.failures import LastTry
 from cardd.cli.i18n import _, ngettext
 from cardd.cli.terminal import Terminal
-from cardd.client import Agent, Card, ConsentRequest, Lengths, PinPurpose, PinRequest, Session
+from cardd.client import Agent, Card, ConsentRequest, Lengths, NoticeRequest, PinPurpose, PinRequest, Session
 from cardd.client.secret import wipe
 from cardd.errors import NotAuthorizedDismissed, PinBlocked, PinFormat, PinIncorrect
 
@@ -100,6 +100,14 @@ class TerminalAgent(Agent):
         self._terminal.tell(consent_question(request))
         return await self._terminal.confirm(_("Sign? [y/N]"))
 
+    async def notify(self, notice: NoticeRequest) -> bool:
+        """Show it; nothing is to be answered."""
+        text = notice_text(notice)
+        if text is None:
+            return False
+        self._terminal.tell(text)
+        return True
+
     async def _new_pin(self, lengths: Lengths | None) -> bytearray:
         while True:
             first = await self._terminal.ask_secret(_prompt(_("New PIN"), lengths))
@@ -135,6 +143,22 @@ def consent_question(request: ConsentRequest) -> str:
         )
         lines.append(limit.format(uses=request.uses, minutes=max(1, round(request.seconds / 60))))
     return "\n".join(lines)
+
+
+def notice_text(notice: NoticeRequest) -> str | None:
+    """What the user is told, as lines of plain text; None for a kind that is not known here."""
+    if notice.kind != "journal":
+        return None
+    lines = [
+        _("To {holder}:").format(holder=wording.clean(notice.holder)) if notice.holder else "",
+        _(
+            "Each use of your card on this machine is written down in a journal: who used it, with which program, when "
+            "and what for; never a PIN, a document or data of patients."
+        ),
+        _("The journal is kept without limit of time."),
+        _("While your session is open, `cardctl journal query` shows you the entries that concern you."),
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def pin_question(request: PinRequest) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from cardd.cli.asking import consent_question, pin_question
+from cardd.cli.asking import consent_question, notice_text, pin_question
 from cardd.cli.i18n import _
-from cardd.client import Agent, ConsentRequest, PinPurpose, PinRequest
+from cardd.client import Agent, ConsentRequest, NoticeRequest, PinPurpose, PinRequest
 from cardd.client.secret import wipe
 from cardd.errors import AgentFailed
 
@@ -65,6 +65,16 @@ class PinentryAgent(Agent):
         async with _Dialogue(self._program) as dialogue:
             await dialogue.prepare(consent_question(request), ok=_("Sign"))
             return await dialogue.confirm()
+
+    async def notify(self, notice: NoticeRequest) -> bool:
+        """Show it until the user closes the window."""
+        text = notice_text(notice)
+        if text is None:
+            return False
+        async with _Dialogue(self._program) as dialogue:
+            await dialogue.prepare(text, ok=_("OK"))
+            await dialogue.message()
+        return True
 
     async def _pin(self, question: str) -> bytearray | None:
         async with _Dialogue(self._program) as dialogue:
@@ -121,6 +131,12 @@ class _Dialogue:
         if failure in (_CANCELLED, _NOT_CONFIRMED):
             return False
         raise AgentFailed(reason=f"pinentry answered error {failure}")
+
+    async def message(self) -> None:
+        """Until the user has seen it: the button and the window's frame say the same."""
+        failure = await self._command("MESSAGE")
+        if failure not in (None, _CANCELLED):
+            raise AgentFailed(reason=f"pinentry answered error {failure}")
 
     async def _command(self, line: str, data: bytearray | None = None) -> int | None:
         if self._process is None or self._process.stdin is None:

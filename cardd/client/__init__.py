@@ -3,7 +3,7 @@
 Every failure is a `cardd.errors.CarddError`: the daemon's own, or one of `cardd.client.errors`.
 """
 
-from cardd.client.agent import Agent, PinPurpose, PinRequest
+from cardd.client.agent import Agent, NoticeRequest, PinPurpose, PinRequest
 from cardd.client.client import CarddClient
 from cardd.client.consent import Access, ConsentRequest, Document
 from cardd.client.errors import ClientError
@@ -41,6 +41,7 @@ __all__ = [
     "JournalReport",
     "Lengths",
     "MintedToken",
+    "NoticeRequest",
     "PinPurpose",
     "PinRequest",
     "Reader",

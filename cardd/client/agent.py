@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from cardd.bus.descriptors import OwnedFd
+from cardd.bus.names import AgentAbility
 from cardd.client import secret
 from cardd.client.consent import ConsentRequest, consent_request_from
 from cardd.client.values import Properties, take
@@ -46,8 +47,30 @@ class PinRequest:
     reader: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeRequest:
+    """What the user is to be told, in the agent's own words: `kind` says what (journal: that each use of the card is
+    written down, for how long, how holders see their own entries), `holder` whom.
+    """
+
+    kind: str
+    holder: str
+
+
 class Agent(ABC):
-    """Asks the user. Register one with `CarddClient.register_agent`, or give it to a single call."""
+    """Asks the user. Register one with `CarddClient.register_agent`, or give it to a single call.
+
+    The daemon is told what an agent can do: one that overrides neither `confirm` nor `notify` is asked for PINs alone.
+    """
+
+    @property
+    def abilities(self) -> frozenset[AgentAbility]:
+        """What it can do, by the methods that its class has of its own."""
+        of_its_own = {
+            AgentAbility.CONSENT: type(self).confirm is not Agent.confirm,
+            AgentAbility.NOTICE: type(self).notify is not Agent.notify,
+        }
+        return frozenset({AgentAbility.PIN, *(ability for ability, there in of_its_own.items() if there)})
 
     @abstractmethod
     async def request_pin(self, request: PinRequest) -> bytearray | None:
@@ -64,7 +87,7 @@ class Agent(ABC):
         """
 
     async def confirm(self, request: ConsentRequest) -> bool | None:
-        """Ask whether the card's holder agrees to a signature; an agent for PINs alone closes the question.
+        """Ask whether the card's holder agrees to a signature; override it to be asked.
 
         The task is cancelled as that of `request_pin`.
 
@@ -76,6 +99,20 @@ class Agent(ABC):
         """
         del request
         return None
+
+    async def notify(self, notice: NoticeRequest) -> bool:
+        """Tell the user something; override it to be given notices.
+
+        The task is cancelled as that of `request_pin`.
+
+        Args:
+            notice: what.
+
+        Returns:
+            Whether the user has seen it; False for a kind that the agent does not know: it will be asked again.
+        """
+        del notice
+        return False
 
 
 class PreparedAnswers(Agent):
@@ -148,8 +185,22 @@ class AgentFace:
         if not agreed:
             raise ConsentRefused(job=request.job)
 
+    async def notify(self, kind: str, details: Properties) -> None:
+        """Serve Notify.
+
+        Args:
+            kind: what the user is told.
+            details: as the contract lists them.
+
+        Raises:
+            AgentFailed: nobody saw it.
+            Cancelled: as `request_pin`.
+        """
+        if not await self._ask(self._agent.notify(NoticeRequest(kind, take(details, "holder", str, "")))):
+            raise AgentFailed(reason="it did not show the notice")
+
     def cancel(self) -> None:
-        """Serve Cancel: every open question is moot."""
+        """Serve Cancel: every open question and notice is moot."""
         for question in self._questions:
             question.cancel()
 

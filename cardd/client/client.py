@@ -110,7 +110,8 @@ class CarddClient:
                 yield event
 
     async def register_agent(self, agent: Agent) -> str:
-        """Offer to ask the user of this login for PINs and consents, until `unregister_agent` or `close`.
+        """Offer to ask the user of this login for PINs and consents, and to show notices, until `unregister_agent` or
+        `close`.
 
         A daemon that restarts has forgotten it: register again at `ServiceStarted`.
 

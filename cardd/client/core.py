@@ -9,6 +9,7 @@ from typing import Any
 
 from cardd.bus.names import AGENT, MANAGER, ROOT, SESSION
 from cardd.bus.transport import RemoteMethod
+from cardd.bus.wire import variant
 from cardd.client.agent import Agent, AgentFace, refuse_stranger
 from cardd.client.connection import PROPERTIES, Connection, Signal
 from cardd.client.ends import EndLedger
@@ -20,7 +21,12 @@ from cardd.errors import CarddError
 PATIENCE = 60.0
 """Seconds to wait for a reply where nobody is asked: a queue on a slow card may be long."""
 
-_AGENT_METHODS = {"RequestPin": ("oa{sv}", "h"), "Confirm": ("oa{sv}", ""), "Cancel": ("", "")}
+_AGENT_METHODS = {
+    "RequestPin": ("oa{sv}", "h"),
+    "Confirm": ("oa{sv}", ""),
+    "Notify": ("sa{sv}", ""),
+    "Cancel": ("", ""),
+}
 _GET_ALL = RemoteMethod(PROPERTIES, "GetAll", "s", "a{sv}")
 
 
@@ -65,13 +71,17 @@ class Core:
                 case "Confirm", [str(session), dict(details)]:
                     await face.confirm(session, details)
                     return ()
+                case "Notify", [str(kind), dict(details)]:
+                    await face.notify(kind, details)
+                    return ()
             face.cancel()
             return ()
 
         self._faces[path] = face
         self.connection.served.add(path, AGENT, _AGENT_METHODS, serve)
         try:
-            await self.manager("RegisterAgent", "oa{sv}", path, {})
+            can = variant("as", sorted(agent.abilities))
+            await self.manager("RegisterAgent", "oa{sv}", path, {"can": can})
         except BaseException:
             self._withdraw(path)
             raise

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from cardd.cli.pinentry import PinentryAgent, find_pinentry
-from cardd.client import ConsentRequest, PinRequest, Session
+from cardd.client import ConsentRequest, NoticeRequest, PinRequest, Session
 from cardd.errors import AgentFailed, ConsentRefused
-from tests.support.running import BIN, Running, open_session, running_cardd
+from tests.support.running import BIN, Running, emptied, identified, open_session, running_cardd
 from tests.unit.cli.test_on_terminal import Conversation
 
 RULES = """
@@ -101,15 +101,16 @@ while read -r line; do
     case $line in
         GETPIN) {getpin} ;;
         CONFIRM) {confirm} ;;
+        MESSAGE) {message} ;;
         *) echo OK ;;
     esac
 done
 """
 
 
-def pinentry(folder: Path, *, getpin: str = "exit", confirm: str = "exit") -> PinentryAgent:
+def pinentry(folder: Path, *, getpin: str = "exit", confirm: str = "exit", message: str = "exit") -> PinentryAgent:
     program = folder / "pinentry"
-    program.write_text(PINENTRY.format(getpin=getpin, confirm=confirm))
+    program.write_text(PINENTRY.format(getpin=getpin, confirm=confirm, message=message))
     program.chmod(0o755)
     return PinentryAgent(program)
 
@@ -160,3 +161,36 @@ def test_pinentry_is_for_desktops(tmp_path: Path) -> None:
     assert find_pinentry({"PATH": str(tmp_path)}) is None
     assert find_pinentry({"PATH": str(tmp_path), "DISPLAY": ":0"}) == tmp_path / "pinentry"
     assert find_pinentry({"PATH": "/nonexistent", "DISPLAY": ":0"}) is None
+
+
+ASKED_NOTICE = NoticeRequest("journal", "Jeanne DOE")
+
+
+@pytest.mark.parametrize("says", ["echo OK", 'echo "ERR 83886179 closed"'])
+async def test_pinentry_shows_a_notice_until_it_is_closed(tmp_path: Path, says: str) -> None:
+    assert await pinentry(tmp_path, message=says).notify(ASKED_NOTICE)
+    shown = (tmp_path / "pinentry.log").read_text()
+    assert "SETDESC To Jeanne DOE:%0AEach use of your card" in shown
+    assert "cardctl journal query" in shown
+    assert "without limit" in shown
+
+
+async def test_pinentry_that_shows_no_notice(tmp_path: Path) -> None:
+    with pytest.raises(AgentFailed):
+        await pinentry(tmp_path).notify(ASKED_NOTICE)
+    assert await pinentry(tmp_path).notify(NoticeRequest("weather", "Jeanne DOE")) is False
+
+
+async def test_the_agent_on_the_terminal_tells_of_the_journal(cardd: Running) -> None:
+    talk = Conversation("--bus", cardd.bus.address, "--lang", "fr", "agent", "--terminal")
+    try:
+        await asyncio.to_thread(talk.until, "Ctrl-C")
+        async with cardd.client() as client:
+            await emptied(client)
+            cardd.insert("nurse")
+            await (await identified(client)).authenticate(pin=bytearray(b"1234"))
+        await asyncio.to_thread(talk.until, "est consignée dans un journal")
+        await asyncio.to_thread(talk.until, "cardctl journal query")
+    finally:
+        cardd.remove()
+        talk.close()

@@ -70,6 +70,7 @@ simulator = "{folder}/authorities"
 [journal]
 directory = "{folder}/journal"
 journald = false
+told = "{folder}/told"
 [tokens]
 registry = "{folder}/tokens.sqlite"
 key = "{folder}/token-key.pem"

@@ -41,6 +41,7 @@ def login(
         said = _("The session of {holder} was open already.") if already else _("Session opened for {holder}.")
         output.line(said.format(holder=wording.holder(holder)))
         output.line(_("It ends when the card is taken out, or with `cardctl logout`."))
+        output.line(_("Each use of the card is written down: `cardctl journal query` shows you your entries."))
 
     run_connected(context, work)
 

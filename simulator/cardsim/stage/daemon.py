@@ -154,7 +154,7 @@ class CarddProcess:
         trust.mkdir(exist_ok=True)
         pki = [f'directory = "{trust}"', *([] if authorities is None else [f'simulator = "{authorities}"'])]
         memory = f'memory = "{self._folder / "cards"}"'
-        journal = f'directory = "{self._folder / "journal"}"\njournald = false'
+        journal = f'directory = "{self._folder / "journal"}"\njournald = false\ntold = "{self._folder / "told"}"'
         # No polkitd runs on a bus of our own.
         access = f'rules = ["{self.rules}"]\nwithout-polkit = "same-user"'
         sections["access"] = sections.get("access", access)
