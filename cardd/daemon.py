@@ -154,7 +154,13 @@ class Daemon:
         drivers = Drivers.discover()
         tree = ObjectTree(transport, names.ROOT)
         agents = Agents(transport, timeout=config.pin.agent_timeout, descriptor_timeout=config.pin.descriptor_timeout)
-        tokens = Tokens(_token_settings(config.tokens), self._environment, sessions, sessions.account)
+        tokens = Tokens(
+            _token_settings(config.tokens),
+            self._environment,
+            sessions,
+            sessions.account,
+            journal_head=lambda: "" if book.journal.head is None else str(book.journal.head),
+        )
         polkit = await self._polkit(transport)
         door = self._doorkeeper(transport, polkit, agents, sessions.account)
         notices = Notices(HoldersTold(config.journal.told), agents, sessions.account)

@@ -72,8 +72,14 @@ class TokenRoom:
         self.redeemer.stop()
         await self.registry.close()
 
-    async def mint(self, session: Session, caller: Caller, order: MintOrder) -> MintedToken:
+    async def mint(self, session: Session, caller: Caller, order: MintOrder, journal_head: str) -> MintedToken:
         """Have the session's card sign a token, and register it.
+
+        Args:
+            session: whose card signs.
+            caller: who asks.
+            order: what for.
+            journal_head: where the journal stands, empty where that is not known.
 
         Raises:
             KeyRefused: the device's key.
@@ -82,7 +88,14 @@ class TokenRoom:
         device = order.device
         key = PublicKey.from_spki(device) if isinstance(device, bytes) else PublicKey.from_jwk_text(device)
         kind = DEFAULT_KIND if order.kind is None else order.kind
-        request = MintRequest(key, lifetime=order.lifetime, audience=order.audience, kind=kind, by=who(caller))
+        request = MintRequest(
+            key,
+            lifetime=order.lifetime,
+            audience=order.audience,
+            kind=kind,
+            by=who(caller),
+            journal_head=journal_head,
+        )
         return await self.minter.mint(self._authenticated(session, caller), request)
 
     async def assert_by_card(self, session: Session, caller: Caller, audience: str, nonce: bytes) -> str:

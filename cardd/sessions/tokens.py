@@ -41,6 +41,7 @@ class Tokens:
         environment: trust store and clock.
         sessions: the registry of the cards' sessions.
         account: what is told to the journal.
+        journal_head: tells where the journal stands (``JOURNAL:LINE:SHA256``), "" while it does not know.
         boot: as `Clocks.boot`.
     """
 
@@ -51,12 +52,14 @@ class Tokens:
         sessions: Sessions,
         account: Account,
         *,
+        journal_head: Callable[[], str] = lambda: "",
         boot: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
         self._settings = settings
         self._environment = environment
         self._sessions = sessions
         self._account = account
+        self._journal_head = journal_head
         self._clocks = Clocks(environment.clock, boot)
         self._opened = TokenSessions(sessions, account, self._clocks)
         self._room: TokenRoom | None = None
@@ -87,7 +90,7 @@ class Tokens:
         """
         session.require_open()
         room = await self._in_room()
-        minted = await room.mint(session, caller, order)
+        minted = await room.mint(session, caller, order, self._journal_head())
         what = {
             Detail.TOKEN: minted.token_id,
             Detail.EXPIRES: minted.expires_at.isoformat(),

@@ -54,6 +54,7 @@ HOLDER_CLAIMS: Final = frozenset(
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOKEN_ID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 _THUMBPRINT_BYTES: Final = 32
+_HEAD: Final = re.compile(r"[0-9a-f]{32}:[0-9]{1,15}:[0-9a-f]{64}")
 
 
 def holder_claims(professional: Professional, certificate: x509.Certificate) -> JsonObject:
@@ -116,6 +117,8 @@ class TokenClaims:
         audience: `aud`, who may rely on it.
         thumbprint: `cnf.jkt`, RFC 7638 thumbprint of the device's key.
         kind: `token_kind`, what it is for; lifetimes go by it.
+        journal_head: `journal_head`, where the issuing daemon's journal stood (``JOURNAL:LINE:SHA256``): whoever keeps
+            the token is a witness of that journal. Empty where it was not told.
     """
 
     issuer: str
@@ -128,9 +131,11 @@ class TokenClaims:
     audience: tuple[str, ...]
     thumbprint: str
     kind: str
+    journal_head: str = ""
 
     def to_json(self) -> JsonObject:
         """As RFC 7519, 4.1, RFC 7800, 3.1 and RFC 9449, 6.1 write them."""
+        head: JsonObject = {"journal_head": self.journal_head} if self.journal_head else {}
         return {
             "iss": self.issuer,
             "sub": self.subject,
@@ -143,6 +148,7 @@ class TokenClaims:
             "aud": list(self.audience),
             "cnf": {"jkt": self.thumbprint},
             "token_kind": self.kind,
+            **head,
         }
 
 
@@ -174,7 +180,15 @@ def read_token_claims(members: JsonObject, what: str) -> TokenClaims:
         audience=claims.texts("aud"),
         thumbprint=_thumbprint(claims.object("cnf"), what),
         kind=kind,
+        journal_head=_journal_head(claims) if "journal_head" in members else "",
     )
+
+
+def _journal_head(claims: Claims) -> str:
+    text = claims.text("journal_head")
+    if _HEAD.fullmatch(text) is None:
+        raise TokenMalformed(what=claims.what, reason="its journal_head is none")
+    return text
 
 
 def _thumbprint(confirmation: JsonObject | None, what: str) -> str:

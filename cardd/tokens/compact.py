@@ -111,7 +111,7 @@ class Claims:
 
     def __init__(self, members: JsonObject, what: str) -> None:
         self._members = members
-        self._what = what
+        self.what = what
 
     def text(self, name: str, *, limit: int = 512) -> str:
         """A string that is not empty.
@@ -152,7 +152,7 @@ class Claims:
         values = value if isinstance(value, list) else [value]
         if not 1 <= len(values) <= most:
             raise self._malformed(name)
-        return tuple(Claims({name: one}, self._what).text(name) for one in values)
+        return tuple(Claims({name: one}, self.what).text(name) for one in values)
 
     def object(self, name: str) -> JsonObject | None:
         """An object, None where it is absent.
@@ -166,4 +166,4 @@ class Claims:
         return value
 
     def _malformed(self, name: str) -> TokenMalformed:
-        return TokenMalformed(what=self._what, reason=f"its claim {name} is missing or of a wrong form")
+        return TokenMalformed(what=self.what, reason=f"its claim {name} is missing or of a wrong form")

@@ -92,6 +92,7 @@ class MintRequest:
         audience: who may rely on it; empty for the daemon's own audience.
         kind: what it is for.
         by: who asks, as the daemon knows callers ("uid:1000"): who may look after it later.
+        journal_head: where the daemon's journal stands, of which the token is to be a witness; empty for none.
     """
 
     device: PublicKey
@@ -99,6 +100,7 @@ class MintRequest:
     audience: tuple[str, ...] = ()
     kind: str = DEFAULT_KIND
     by: str = ""
+    journal_head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class Minter:
             audience=audience,
             thumbprint=request.device.thumbprint,
             kind=request.kind,
+            journal_head=request.journal_head,
         )
 
 

@@ -69,6 +69,18 @@ def test_a_cnf_that_is_no_thumbprint_is_refused(cnf: object) -> None:
         read_token_claims({**GOOD.to_json(), "cnf": cnf}, "token")
 
 
+def test_the_journals_head_is_said_where_it_is_known() -> None:
+    assert "journal_head" not in GOOD.to_json()
+    told = replace(GOOD, journal_head=f"{'ab' * 16}:7:{'cd' * 32}")
+    assert read_token_claims(told.to_json(), "token") == told
+
+
+@pytest.mark.parametrize("head", ["", 7, None, "ab:7:cd", f"{'ab' * 16}:7:{'cd' * 32}0", f"{'ab' * 16}:٧:{'cd' * 32}"])
+def test_a_head_that_is_none_is_refused(head: object) -> None:
+    with pytest.raises(TokenMalformed, match="journal_head"):
+        read_token_claims({**GOOD.to_json(), "journal_head": head}, "token")
+
+
 @pytest.mark.parametrize("acr", ["eidas1", "eidas3", "urn:cardd:acr:token-key"])
 def test_another_acr_is_refused(acr: str) -> None:
     with pytest.raises(TokenMalformed, match="acr"):
