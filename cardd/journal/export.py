@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from cardd.journal.entry import SCHEMA
 from cardd.journal.errors import LineMalformed
 from cardd.journal.files import Files
 from cardd.journal.link import ORIGIN, SEAL_KIND, Head, Link, read_header, read_link
 from cardd.journal.segment import read_lines, segment_names
-from cardd.journal.text import document
+from cardd.journal.statement import Statement
 
 
 class NothingSealed(Exception):
@@ -85,19 +84,17 @@ def export(files: Files, content: BinaryIO, proof: BinaryIO, *, first: int = 1, 
 
 
 def _write_proof(proof: BinaryIO, exported: Exported, course: _Course, seals: list[bytes]) -> None:
-    statement = {
-        "first": exported.first,
-        "head": exported.head.digest,
-        "journal": exported.head.journal,
-        "key": course.key,
-        "kind": "proof",
-        "last": exported.head.seq,
-        "lines": exported.lines,
-        "prev": course.prev,
-        "schema": SCHEMA,
-        "sha256": exported.sha256,
-    }
-    proof.write(document(statement).encode() + b"\n")
+    statement = Statement(
+        first=exported.first,
+        last=exported.head.seq,
+        lines=exported.lines,
+        prev=course.prev,
+        head=exported.head.digest,
+        journal=exported.head.journal,
+        key=course.key,
+        sha256=exported.sha256,
+    )
+    proof.write(statement.line())
     for line in seals:
         proof.write(line)
 

@@ -15,6 +15,9 @@ ORIGIN = "0" * 64
 SEGMENT_KIND = "segment"
 SEAL_KIND = "seal"
 
+HEAD = re.compile(r"(?<![0-9a-f])([0-9a-f]{32}):(\d{1,15}):([0-9a-f]{64})(?![0-9a-f])")
+"""A head as text, wherever it was noted."""
+
 # The three forms of line, whole.
 _TEXT = rb'"(?:[^"\\\x00-\x1f\x7f]++|\\[^\x00-\x1f])*+"'
 _PARTICULAR = rb'"[a-z-]{1,32}":(?:' + _TEXT + rb"|\d{1,19}|true|false)"
@@ -148,6 +151,18 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.journal}:{self.seq}:{self.digest}"
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Read what `str` wrote.
+
+        Raises:
+            ValueError: it is no head.
+        """
+        found = HEAD.fullmatch(text)
+        if found is None:
+            raise ValueError("a head is JOURNAL:LINE:SHA256")
+        return cls(found[1], int(found[2]), found[3])
 
 
 def digest_of(line: bytes) -> str:

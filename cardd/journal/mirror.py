@@ -14,6 +14,7 @@ from cardd.journal.event import OK, Detail
 from cardd.journal.link import Head
 
 SOCKET = Path("/run/systemd/journal/socket")
+HEAD_FIELD = "CARDD_HEAD"
 _NOTICE = 5
 _WARNING = 4
 
@@ -51,7 +52,7 @@ class JournaldMirror:
         yield "MESSAGE", f"{event.kind.value}: {event.result} (line {head.seq})"
         yield "PRIORITY", str(_NOTICE if event.result == OK else _WARNING)
         yield "SYSLOG_IDENTIFIER", self._identifier
-        yield "CARDD_HEAD", str(head)
+        yield HEAD_FIELD, str(head)
         yield "CARDD_KIND", event.kind.value
         yield "CARDD_RESULT", event.result
         if event.holder is not None:

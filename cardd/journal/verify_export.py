@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from cardd.journal.entry import LINE_MAX, SCHEMA
-from cardd.journal.errors import LineMalformed
+from cardd.journal.entry import LINE_MAX
 from cardd.journal.examine import Examiner, Spot
 from cardd.journal.link import Head, read_seal
 from cardd.journal.problems import Fault, Findings, Report
 from cardd.journal.segment import RawLine
+from cardd.journal.statement import Statement
 from cardd.journal.verify import Anchors, Tally, spot_of
 
 _CONTENT = "export"
 _PROOF = "proof"
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    first: int
-    last: int
-    prev: str
-    head: str
-    journal: str
-    key: str
-    sha256: str
 
 
 def verify_export(content: BinaryIO, proof: BinaryIO, anchors: Anchors | None = None) -> Report:
@@ -41,7 +28,7 @@ def verify_export(content: BinaryIO, proof: BinaryIO, anchors: Anchors | None = 
     known = anchors or Anchors()
     findings = Findings()
     tally = Tally(findings, known)
-    statement = _statement(proof.readline(LINE_MAX + 1))
+    statement = Statement.parse(proof.readline(LINE_MAX + 1))
     tally.journal = statement.journal
     tally.keys.begin(statement.key, _PROOF, 1)
     last_seal = 0
@@ -72,7 +59,7 @@ def verify_export(content: BinaryIO, proof: BinaryIO, anchors: Anchors | None = 
     )
 
 
-def _compare(findings: Findings, statement: _Statement, examiner: Examiner, sha256: str) -> None:
+def _compare(findings: Findings, statement: Statement, examiner: Examiner, sha256: str) -> None:
     if examiner.seq < statement.last:
         text = f"the export ends at line {examiner.seq}, its proof at line {statement.last}"
         findings.add(Fault.TRUNCATED, _CONTENT, examiner.seq + 1, text)
@@ -86,21 +73,3 @@ def _spots(content: BinaryIO, digest: Any) -> Iterator[Spot]:  # hashlib's objec
         digest.update(line)
         yield spot_of(RawLine(offset, line, whole=line.endswith(b"\n")), _CONTENT)
         offset += len(line)
-
-
-def _statement(line: bytes) -> _Statement:
-    try:
-        value = json.loads(line)
-        if (value["kind"], value["schema"]) != ("proof", SCHEMA):
-            raise LineMalformed("not the statement of a proof")
-        return _Statement(
-            first=int(value["first"]),
-            last=int(value["last"]),
-            prev=str(value["prev"]),
-            head=str(value["head"]),
-            journal=str(value["journal"]),
-            key=str(value["key"]),
-            sha256=str(value["sha256"]),
-        )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LineMalformed("not the statement of a proof") from error

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from cardd.journal.link import Head
-
-_HEAD = re.compile(r"(?<![0-9a-f])([0-9a-f]{32}):(\d{1,15}):([0-9a-f]{64})(?![0-9a-f])")
+from cardd.journal.link import HEAD, Head
 
 
 def heads_in(text: str) -> list[Head]:
-    """Every head in a text: a head itself, a note of one, or lines of `journalctl -o export` or `-o json`."""
-    return [Head(journal, int(seq), digest) for journal, seq, digest in _HEAD.findall(text)]
+    """Every head in a text: a head itself, or a note of some."""
+    return [Head(journal, int(seq), digest) for journal, seq, digest in HEAD.findall(text)]
 
 
 class Witnesses:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from cardd.journal.link import Head
@@ -18,8 +16,6 @@ HEAD = Head("ab" * 16, 42, "cd" * 32)
     [
         str(HEAD),
         f"noted on Monday: {HEAD}, by hand\n",
-        f"__REALTIME_TIMESTAMP=1\nCARDD_HEAD={HEAD}\nCARDD_KIND=signed\n",
-        json.dumps({"CARDD_HEAD": str(HEAD), "MESSAGE": "signed"}),
     ],
 )
 def test_a_head_in_a_text(text: str) -> None:
