@@ -11,6 +11,7 @@ from cardd.cli.commands import (
     agent,
     doctor,
     journal,
+    journal_proof,
     keys,
     login,
     pin,
@@ -74,6 +75,7 @@ _HELP = {
     "journal query": N_("Search the journal: everything for root; the holder's entries for who has a session open."),
     "journal verify": N_("Verify the journal, a copy of it or an export."),
     "journal export": N_("Write lines of the journal and a proof that convinces without cardd. For root."),
+    "journal timestamp": N_("Have a timestamp authority (RFC 3161) witness where the journal stands."),
     "doctor": N_("Look for what is wrong, and say what to do."),
     "version": N_("Show the versions of cardctl and of cardd. It starts nothing."),
 }
@@ -114,8 +116,9 @@ def build() -> typer.Typer:
     records = _group(_(_JOURNAL_SUMMARY))
     _add(records, "follow", journal.follow, "journal follow")
     _add(records, "query", journal.query, "journal query")
-    _add(records, "verify", journal.verify, "journal verify")
+    _add(records, "verify", journal_proof.verify, "journal verify")
     _add(records, "export", journal.export, "journal export")
+    _add(records, "timestamp", journal_proof.timestamp, "journal timestamp")
     app.add_typer(records, name="journal")
     _add(app, "doctor", doctor.doctor)
     _add(app, "version", version.version)

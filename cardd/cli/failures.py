@@ -71,6 +71,13 @@ class NothingToExport(ClientError):
     sentence = N_("Nothing of that is sealed, so nothing can be proved; have the running cardd export it.")
 
 
+class TimestampRefused(ClientError):
+    """Fields: authority (its address, or the file that it answered with), reason."""
+
+    short_name = "TimestampRefused"
+    sentence = N_("The timestamp of {authority} does not hold: {reason}.")
+
+
 class TrustRefused(ClientError):
     """Fields: count. Some certificates were refused; each was named before."""
 

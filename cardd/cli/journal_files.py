@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from cardd.cli.failures import FileUnusable, NothingToExport
+from cardd.cli.journal_witnesses import Testimony
 from cardd.client.journal import JournalProblem, JournalQuery, JournalReport
 from cardd.journal.errors import LineMalformed
 from cardd.journal.export import NothingSealed, export
 from cardd.journal.files import DirectoryFiles
-from cardd.journal.link import Head
+from cardd.journal.link import Head, digest_of, read_header
 from cardd.journal.problems import Report
 from cardd.journal.query import Query, search
 from cardd.journal.sealing import public_key_in
-from cardd.journal.segment import segment_names
+from cardd.journal.segment import read_lines, segment_names
 from cardd.journal.verify import Anchors, verify
 from cardd.journal.verify_export import verify_export
-from cardd.journal.witness import heads_in
 
 _FOLLOW_SECONDS = 0.5
 """Between two looks at files that nobody tells us of."""
@@ -55,6 +55,25 @@ class JournalFiles:
                 after = max(after, end)
                 while self._state(files) == state:
                     await asyncio.sleep(_FOLLOW_SECONDS)
+
+    async def head(self) -> str:
+        """The head of the last entry, ``JOURNAL:LINE:SHA256``; empty where there is none.
+
+        Raises:
+            FileUnusable: the directory cannot be read, or its last segment does not begin with its header.
+        """
+        with self._opened() as files:
+            newest = next(search(files, Query(newest_first=True, limit=1)), None)
+            if newest is None:
+                return ""
+            handle = files.open(segment_names(files)[-1])
+            try:
+                header = read_header(next(read_lines(handle)).data)
+            except (StopIteration, LineMalformed) as error:
+                raise FileUnusable(file=str(self._directory), reason=str(error)) from error
+            finally:
+                handle.close()
+            return str(Head(header.journal, newest.entry.seq, digest_of(newest.line)))
 
     async def verify(self, anchors: Anchors | None = None) -> JournalReport:
         """Verify everything.
@@ -114,22 +133,21 @@ def verify_exported(content: Path, proof: Path, anchors: Anchors) -> JournalRepo
         raise FileUnusable(file=str(proof), reason=str(error)) from error
 
 
-def anchors_in(keys: list[Path], witnesses: list[Path], header: Path | None) -> Anchors:
+def anchors_in(keys: list[Path], witnesses: Iterable[Testimony], header: Path | None) -> Anchors:
     """What the verifier was told elsewhere.
 
     Args:
         keys: files with a public key each.
-        witnesses: files that hold heads among other text.
+        witnesses: what they kept.
         header: file whose first line is the header of the first segment that was kept.
 
     Raises:
         FileUnusable: a file cannot be read, or holds no such thing.
     """
-    heads = [head for file in witnesses for head in _heads(file)]
     return Anchors(
         keys=frozenset(map(_key, keys)),
         header=None if header is None else _text(header).split("\n", 1)[0].encode() + b"\n",
-        witnesses=tuple(heads),
+        witnesses=tuple(head for one in witnesses for head in one.heads),
     )
 
 
@@ -145,13 +163,6 @@ def _text(file: Path) -> str:
         return file.read_text("utf-8", "replace")
     except OSError as error:
         raise FileUnusable(file=str(file), reason=error.strerror or "?") from error
-
-
-def _heads(file: Path) -> list[Head]:
-    found = heads_in(_text(file))
-    if not found:
-        raise FileUnusable(file=str(file), reason="no head of a journal is in it")
-    return found
 
 
 def _last_line(files: DirectoryFiles) -> int:

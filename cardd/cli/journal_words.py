@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cardd.cli.i18n import _
-from cardd.cli.wording import clean
+from cardd.cli.wording import clean, clock
 from cardd.errors import N_
+
+if TYPE_CHECKING:
+    from cardd.cli.journal_witnesses import Testimony  # what it reads is slow to import
 
 KINDS: Final[Mapping[str, str]] = {
     "asserted": N_("holder asserted to a service"),
@@ -62,6 +65,14 @@ FAULTS: Final[Mapping[str, str]] = {
     "wrong-proof": N_("export and proof do not belong together"),
 }
 
+_WITNESSES: Final[Mapping[str, str]] = {
+    "note": N_("note"),
+    "journald": N_("journald"),
+    "export": N_("export"),
+    "token": N_("token"),
+    "timestamp": N_("timestamp"),
+}
+
 _NOTICES: Final = (
     N_("No witness was given: whether the whole folder was put back to an earlier state cannot be known."),
     N_("No key noted elsewhere was given: whether all of it was made anew with other keys cannot be known."),
@@ -97,6 +108,14 @@ def notice(sentence: str) -> str:
         if found is not None:
             return _(known).format(count=found[1]) if found.groups() else _(known)
     return clean(sentence)
+
+
+def witness(seen: Testimony) -> str:
+    """Say what a witness saw."""
+    named = {"file": clean(str(seen.file)), "line": seen.last.seq, "who": _of(_WITNESSES, seen.kind.value)}
+    if seen.at is None:
+        return _("{file} ({who}): line {line}").format(**named)
+    return _("{file} ({who}): line {line}, seen on {time}").format(**named, time=clock(seen.at))
 
 
 def _of(words: Mapping[str, str], word: str) -> str:

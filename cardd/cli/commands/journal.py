@@ -1,4 +1,4 @@
-"""`cardctl journal`: what happened, followed, searched, verified, exported.
+"""`cardctl journal`: what happened, followed, searched, exported.
 
 The running daemon is asked where there is one; otherwise, or with a directory, the files themselves are read.
 """
@@ -19,10 +19,9 @@ from typing import Annotated, BinaryIO, Protocol
 import typer
 
 from cardd.cli.commands.trust import configuration
-from cardd.cli.exit_codes import ExitCode
 from cardd.cli.failures import FileUnusable
-from cardd.cli.i18n import _, ngettext
-from cardd.cli.journal_words import KINDS, entry_line, fault, notice, now
+from cardd.cli.i18n import _
+from cardd.cli.journal_words import KINDS, entry_line, now
 from cardd.cli.options import ConfigOption
 from cardd.cli.output import Output
 from cardd.cli.settings import Settings, settings_of
@@ -52,7 +51,7 @@ _Kind = Annotated[
 _Result = Annotated[
     str | None, typer.Option("--result", metavar="RESULT", help=N_("Entries that ended so: ok, or an error's name."))
 ]
-_Directory = Annotated[
+DirectoryOption = Annotated[
     Path | None,
     typer.Option("--directory", metavar="DIR", help=N_("Read the files of this directory instead of asking cardd.")),
 ]
@@ -63,6 +62,9 @@ class Source(Protocol):
 
     def query(self, query: JournalQuery | None = None) -> AsyncGenerator[bytes, None]:
         """Search, or follow."""
+
+    async def head(self) -> str:
+        """Where it stands, ``JOURNAL:LINE:SHA256``; empty where there is nothing."""
 
     async def verify(self) -> JournalReport:
         """Verify everything."""
@@ -87,7 +89,7 @@ def query(
     result: _Result = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help=N_("At most so many."))] = None,
     newest_first: Annotated[bool, typer.Option("--newest-first", help=N_("The newest first."))] = False,
-    directory: _Directory = None,
+    directory: DirectoryOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Search the journal."""
@@ -102,7 +104,7 @@ def query(
         limit=limit,
         newest_first=newest_first,
     )
-    _with_journal(context, directory, config, lambda journal, output: _show(journal, output, wanted))
+    with_journal(context, directory, config, lambda journal, output: _show(journal, output, wanted))
 
 
 def follow(
@@ -112,7 +114,7 @@ def follow(
     uid: _Uid = None,
     kind: _Kind = None,
     result: _Result = None,
-    directory: _Directory = None,
+    directory: DirectoryOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Tell what is written into the journal, until Ctrl-C."""
@@ -124,52 +126,7 @@ def follow(
         result=result,
         follow=True,
     )
-    _with_journal(context, directory, config, lambda journal, output: _show(journal, output, wanted))
-
-
-def verify(
-    context: typer.Context,
-    path: Annotated[
-        Path | None,
-        typer.Argument(metavar="[PATH]", help=N_("Directory of the journal or of a copy; with --proof, the export.")),
-    ] = None,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option("--key", metavar="FILE", help=N_("Public key that was noted elsewhere; may be repeated.")),
-    ] = None,
-    witness: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--witness", metavar="FILE", help=N_("File with heads that were told elsewhere; may be repeated.")
-        ),
-    ] = None,
-    header: Annotated[
-        Path | None,
-        typer.Option("--header", metavar="FILE", help=N_("First line of the first file that was not archived.")),
-    ] = None,
-    proof: Annotated[
-        Path | None, typer.Option("--proof", metavar="FILE", help=N_("Verify an export by this proof."))
-    ] = None,
-    config: ConfigOption = None,
-) -> None:
-    """Verify the journal, a copy of it or an export."""
-    if proof is not None and path is None:
-        raise InvalidArgument(argument="PATH", reason="--proof needs the export")
-    files = path if path is not None or not (key or witness or header) else _configured(config)
-    output = settings_of(context).output
-    if files is None:
-        reports: list[JournalReport] = []
-
-        async def ask(journal: Source, _output: Output) -> None:
-            reports.append(await journal.verify())
-
-        _with_journal(context, None, config, ask)
-        (report,) = reports
-    else:
-        report = _verified(files, proof, key or [], witness or [], header)
-    _tell(output, report)
-    if not report.sound:
-        raise typer.Exit(ExitCode.FAILURE)
+    with_journal(context, directory, config, lambda journal, output: _show(journal, output, wanted))
 
 
 def export(
@@ -182,7 +139,7 @@ def export(
     last: Annotated[
         int | None, typer.Option("--last", metavar="N", min=1, help=N_("Up to the seal that covers this line."))
     ] = None,
-    directory: _Directory = None,
+    directory: DirectoryOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Write lines of the journal and their proof. Both files are for their owner alone (mode 0600)."""
@@ -203,10 +160,10 @@ def export(
         said = _("Lines {first} to {last} written to {file}, their proof to {proof}.")
         output.line(said.format(first=told["first"], last=told["last"], file=file, proof=statement_file))
 
-    _with_journal(context, directory, config, work)
+    with_journal(context, directory, config, work)
 
 
-def _with_journal(context: typer.Context, directory: Path | None, config: Path | None, work: Work) -> None:
+def with_journal(context: typer.Context, directory: Path | None, config: Path | None, work: Work) -> None:
     """Do it with the running daemon's journal, or with files where one is given or none runs."""
     settings = settings_of(context)
     if directory is None and asyncio.run(_by_daemon(settings, work)):
@@ -214,7 +171,7 @@ def _with_journal(context: typer.Context, directory: Path | None, config: Path |
 
     from cardd.cli.journal_files import JournalFiles  # noqa: PLC0415  # cryptography is slow to import
 
-    asyncio.run(_done(work(JournalFiles(directory or _configured(config)), settings.output)))
+    asyncio.run(_done(work(JournalFiles(directory or configuration(config).journal.directory), settings.output)))
 
 
 async def _by_daemon(settings: Settings, work: Work) -> bool:
@@ -243,41 +200,6 @@ async def _show(journal: Source, output: Output, wanted: JournalQuery) -> None:
                 sys.stdout.buffer.flush()
             else:
                 output.line(entry_line(line))
-
-
-def _verified(
-    path: Path, proof: Path | None, keys: list[Path], witnesses: list[Path], header: Path | None
-) -> JournalReport:
-    from cardd.cli.journal_files import (  # noqa: PLC0415  # cryptography is slow to import
-        JournalFiles,
-        anchors_in,
-        verify_exported,
-    )
-
-    anchors = anchors_in(keys, witnesses, header)
-    if proof is not None:
-        return verify_exported(path, proof, anchors)
-    return asyncio.run(JournalFiles(path).verify(anchors))
-
-
-def _tell(output: Output, report: JournalReport) -> None:
-    output.document({"report": report})
-    for one in report.problems:
-        where = _("{file}, line {line}").format(file=one.file, line=one.line)
-        output.marked(_("PROBLEM"), "red", f"{fault(one.fault)} ({one.fault}): {where}")
-    for sentence in report.notices:
-        output.marked("•", "yellow", notice(sentence))
-    output.line(_("Head: {head}").format(head=report.head or _("none")))
-    if report.sound:
-        said = ngettext("{count} entry, nothing found.", "{count} entries, nothing found.", report.entries)
-        output.line(said.format(count=report.entries), style="bold green")
-    else:
-        said = ngettext("{count} problem found.", "{count} problems found.", report.count)
-        output.line(said.format(count=report.count), style="bold red")
-
-
-def _configured(config: Path | None) -> Path:
-    return configuration(config).journal.directory
 
 
 def _private(path: Path) -> BinaryIO:

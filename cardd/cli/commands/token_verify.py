@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cardd.cli.commands.token import TokenFile, token_text
-from cardd.cli.commands.trust import configuration
-from cardd.cli.failures import FileUnusable
 from cardd.cli.i18n import _
 from cardd.cli.options import ConfigOption
 from cardd.cli.output import Row, Section
+from cardd.cli.roots import believed
 from cardd.cli.settings import settings_of
 from cardd.cli.wording import clock
 from cardd.errors import N_
 
 if TYPE_CHECKING:
-    from cardd.tokens.chain import Authorities  # cryptography and the JOSE library are slow to import
-    from cardd.tokens.verify import VerifiedToken
+    from cardd.tokens.verify import VerifiedToken  # cryptography and the JOSE library are slow to import
 
 
 def verify(
@@ -45,47 +43,13 @@ def verify(
     from cardd.tokens.verify import TokenVerifier  # noqa: PLC0415  # as above
 
     text = token_text(file)
-    authorities = _named(roots) if roots else _configured(config)
+    authorities = believed(roots, config)
     verifier = TokenVerifier(StoreJudge(lambda: authorities), lambda: datetime.now(UTC))
     verified = verifier.verify(text, audiences=frozenset(audience) if audience else None)
     output = settings_of(context).output
     output.document(_document(verified))
     output.line(_("The token holds. Whether it was revoked, only the cardd that minted it knows."))
     output.sections([_section(verified)])
-
-
-def _configured(config: Path | None) -> Authorities:
-    from cardd.pki.install import list_certificates  # noqa: PLC0415  # cryptography is slow to import
-
-    pki = configuration(config).pki
-    return list_certificates(pki.directory, unpinned=pki.unpinned, simulator=pki.simulator)
-
-
-def _named(files: list[Path]) -> Authorities:
-    """Authorities that the user names: each root is believed at their word.
-
-    Raises:
-        FileUnusable: one cannot be read, or cannot be used.
-    """
-    from cardd.pki.authorities import Candidate, accept  # noqa: PLC0415  # cryptography is slow to import
-    from cardd.pki.errors import UnreadableCertificates  # noqa: PLC0415  # as above
-    from cardd.pki.files import parse_certificates, read_file  # noqa: PLC0415  # as above
-    from cardd.pki.fingerprints import fingerprint_of  # noqa: PLC0415  # as above
-
-    candidates: list[Candidate] = []
-    for file in files:
-        try:
-            candidates += [Candidate(one, str(file)) for one in parse_certificates(read_file(file))]
-        except UnreadableCertificates as error:
-            raise FileUnusable(file=str(file), reason=str(error)) from error
-        except OSError as error:
-            raise FileUnusable(file=str(file), reason=error.strerror or "?") from error
-    pins = frozenset(fingerprint_of(one.certificate) for one in candidates)
-    acceptance = accept(candidates, unpinned=pins, now=datetime.now(UTC))
-    refused = [problem for problem in acceptance.problems if not problem.used]
-    if refused:
-        raise FileUnusable(file=refused[0].source, reason=refused[0].detail)
-    return acceptance
 
 
 def _document(verified: VerifiedToken) -> dict[str, object]:
