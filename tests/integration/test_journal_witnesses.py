@@ -82,6 +82,10 @@ def cardctl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+def run(*command: str | Path, check: bool = False) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(one) for one in command], capture_output=True, text=True, check=check)
+
+
 def by_cardctl(story: Story, folder: Path, *witnesses: Path) -> subprocess.CompletedProcess[str]:
     """Our own verifier."""
     root = ("--root", pki_store().root_certificate(), "--tsa-root", story.tsa)
@@ -95,20 +99,17 @@ def alone(story: Story, folder: Path, *witnesses: Path) -> subprocess.CompletedP
     others = [one for one in witnesses if one.name != "note"]
     root = pem(pki_store().root_certificate(), story.folder / "root.pem")
     if others:
-        command = [sys.executable, SCRIPTS / "journal-witness", "--tsa-root", story.tsa, "--root", root, *others]
-        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        told = run(sys.executable, SCRIPTS / "journal-witness", "--tsa-root", story.tsa, "--root", root, *others)
         assert told.returncode == 0, told.stderr
         noted.append(story.folder / "heads")
         noted[-1].write_text(told.stdout)
     arguments = [part for one in noted for part in ("--witness", one)]
-    command = [sys.executable, SCRIPTS / "journal-verify", "--json", "--key", story.key, *arguments, folder]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run(sys.executable, SCRIPTS / "journal-verify", "--json", "--key", story.key, *arguments, folder)
 
 
 def pem(certificate: Path, target: Path) -> Path:
     form = "PEM" if certificate.read_bytes().startswith(b"-----") else "DER"
-    command = ["openssl", "x509", "-in", certificate, "-inform", form, "-out", target]
-    subprocess.run(command, check=True, capture_output=True)
+    run("openssl", "x509", "-in", certificate, "-inform", form, "-out", target, check=True)
     return target
 
 
@@ -144,7 +145,7 @@ def test_without_a_witness_it_is_said_that_nobody_can_know(story: Story) -> None
 
 def test_the_timestamp_is_one_for_openssl_too(story: Story) -> None:
     response = story.kept["timestamp"]
-    command = [
+    told = run(
         "openssl",
         "ts",
         "-verify",
@@ -154,8 +155,9 @@ def test_the_timestamp_is_one_for_openssl_too(story: Story) -> None:
         response.with_suffix(".head"),
         "-CAfile",
         story.tsa,
-    ]
-    assert "Verification: OK" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        check=True,
+    )
+    assert "Verification: OK" in told.stdout
 
 
 def forged(story: Story, kind: str, where: Path) -> Path:
@@ -187,8 +189,7 @@ def test_a_forged_witness_is_refused(story: Story, kind: str, code: int, error: 
     assert found.returncode == code, found.stdout
     assert error in found.stdout
     root = pem(pki_store().root_certificate(), tmp_path / "root.pem")
-    command = [sys.executable, SCRIPTS / "journal-witness", "--tsa-root", story.tsa, "--root", root, file]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = run(sys.executable, SCRIPTS / "journal-witness", "--tsa-root", story.tsa, "--root", root, file)
     assert (told.returncode, told.stdout) == (2, ""), told.stderr
 
 
@@ -200,8 +201,7 @@ def test_a_witness_of_another_authority_is_refused(story: Story, kind: str, tmp_
     )
     assert found.returncode in (1, 2, 10), found.stdout
     assert "nothing found" not in found.stdout
-    command = [SCRIPTS / "journal-witness", "--tsa-root", other, "--root", other, story.kept[kind]]
-    told = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    told = run(sys.executable, SCRIPTS / "journal-witness", "--tsa-root", other, "--root", other, story.kept[kind])
     assert (told.returncode, told.stdout) == (2, ""), told.stderr
 
 
@@ -270,9 +270,7 @@ def test_real_journald_and_a_remote_one_are_witnesses(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in ("here.export", "remote.json"):
         heads = tmp_path / "heads"
-        told = subprocess.run(
-            [sys.executable, SCRIPTS / "journal-witness", tmp_path / name], capture_output=True, text=True, check=True
-        )
+        told = run(sys.executable, SCRIPTS / "journal-witness", tmp_path / name, check=True)
         heads.write_text(told.stdout)
         assert len(told.stdout.splitlines()) == 20
         for folder, status, faults in (("journal", 0, []), ("early", 1, ["rolled-back"])):
@@ -281,10 +279,10 @@ def test_real_journald_and_a_remote_one_are_witnesses(tmp_path: Path) -> None:
             document = json.loads(ours.stdout)
             assert [one["fault"] for one in document["report"]["problems"]] == faults
             assert [(one["kind"], one["heads"]) for one in document["witnesses"]] == [("journald", 20)]
-            verifier = [sys.executable, SCRIPTS / "journal-verify", "--json", "--witness", heads, tmp_path / folder]
-            other = subprocess.run(verifier, capture_output=True, text=True, check=False)
+            verifier = (SCRIPTS / "journal-verify", "--json", "--witness", heads, tmp_path / folder)
+            other = run(sys.executable, *verifier)
             assert other.returncode == status, other.stdout + other.stderr
             assert [one["fault"] for one in json.loads(other.stdout)["problems"]] == faults
         # Read as a text, heads that callers wrote would count: it is refused.
-        naive = [sys.executable, SCRIPTS / "journal-verify", "--witness", tmp_path / name, tmp_path / "journal"]
-        assert "journal-witness" in subprocess.run(naive, capture_output=True, text=True, check=False).stderr
+        naive = run(sys.executable, SCRIPTS / "journal-verify", "--witness", tmp_path / name, tmp_path / "journal")
+        assert (naive.returncode, "journal-witness" in naive.stderr) == (2, True)
