@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cardd.client import Card, CarddClient, Session
-from cardsim.stage import CarddProcess, PrivateBus
+from cardsim.pki import export
+from cardsim.stage import CarddProcess, PrivateBus, Stage
+from cardsim.stage.bus import OPEN_POLICY
 from cardsim.stage.daemon import SERVING_RULES
 from tests.support.core import PATIENCE, pki_store
 
@@ -23,14 +25,27 @@ BIN = Path(sys.executable).parent
 class Running:
     """What runs, and how to act on it."""
 
-    folder: Path
-    bus: PrivateBus
-    cardd: CarddProcess
+    stage: Stage
+
+    @property
+    def folder(self) -> Path:
+        """Where cardd keeps everything."""
+        return self.stage.folder
+
+    @property
+    def bus(self) -> PrivateBus:
+        """The bus."""
+        return self.stage.bus
+
+    @property
+    def cardd(self) -> CarddProcess:
+        """The daemon."""
+        return self.stage.daemon
 
     @property
     def control(self) -> Path:
         """The simulator's control socket."""
-        return self.folder / "control"
+        return self.stage.control
 
     def cardsim(self, *arguments: str) -> str:
         """Run `cardsim` against this reader; it must succeed."""
@@ -39,11 +54,11 @@ class Running:
 
     def insert(self, profile: str = "physician") -> None:
         """Put a card in."""
-        self.cardsim("insert", "--profile", profile)
+        self.stage.insert(profile)
 
     def remove(self) -> None:
         """Take it out."""
-        self.cardsim("remove")
+        self.stage.remove()
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[CarddClient]:
@@ -57,30 +72,19 @@ def running_cardd(
     *, sections: dict[str, str] | None = None, policy: str | None = None, rules: str = SERVING_RULES
 ) -> Iterator[Running]:
     """A cardd without pcscd, its reader empty."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cardd-test-")))
+    with tempfile.TemporaryDirectory(prefix="cardd-test-") as name:
+        folder = Path(name)
         folder.chmod(0o755)
-        bus = stack.enter_context(PrivateBus() if policy is None else PrivateBus(policy=policy))
-        readers = (
-            'backend = "cardsim"\n'
-            f'options = {{ control = "{folder}/control", home = "{pki_store().directory}", inserted = "no" }}'
-        )
-        cardd = CarddProcess(
-            folder,
-            bus.address,
-            authorities=authorities(folder),
-            sections={"readers": readers, **(sections or {})},
-            rules=rules,
-        )
-        yield Running(folder, bus, stack.enter_context(cardd))
+        home = pki_store().directory
+        pki_store().root_certificate()  # its small keys are made before the stage would make large ones
+        with Stage(folder, home, policy=policy or OPEN_POLICY, sections=sections, rules=rules) as stage:
+            yield Running(stage)
 
 
 def authorities(folder: Path) -> Path:
     """The fictional authorities, as `cardsim pki export` writes them."""
     target = folder / "authorities"
-    target.mkdir(exist_ok=True)
-    for source in (pki_store().root_certificate(), pki_store().intermediate_certificate()):
-        (target / f"{source.stem}.cer").write_bytes(source.read_bytes())
+    export(pki_store(), target)
     return target
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LOCKS = ("build", "runtime", "dev")
+LOCKS = ("build", "runtime", "testing", "dev")
 
 _PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^\s;]+)(?: ; [^\\]+)? \\$")
 _HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}(?: \\)?$")
@@ -55,7 +55,7 @@ def test_no_address_is_named(lock: str) -> None:
     assert "://" not in text
 
 
-@pytest.mark.parametrize("lock", ["build", "runtime"])
+@pytest.mark.parametrize("lock", ["build", "runtime", "testing"])
 def test_dev_is_a_superset(lock: str) -> None:
     assert pins(lock).items() <= pins("dev").items()
 

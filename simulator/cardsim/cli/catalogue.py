@@ -11,10 +11,7 @@ from rich.table import Column, Table
 
 from cardsim import profiles
 from cardsim.cli.output import HomeOption, JsonOption, failures, print_json
-from cardsim.pki import Hierarchy, PkiStore
-
-# Whose cards a daemon is to refuse: never among the certificates to trust.
-_NOT_TO_TRUST = frozenset({Hierarchy.STRANGE})
+from cardsim.pki import PkiStore, export
 
 
 def list_profiles(json: JsonOption = False) -> None:
@@ -50,16 +47,7 @@ def export_pki(
 ) -> None:
     """Write the fictional PKI's roots and intermediates as DER files, for a daemon that is to trust them."""
     with failures():
-        directory.mkdir(parents=True, exist_ok=True)
-        store = PkiStore(home)
-        written = []
-        for hierarchy in Hierarchy:
-            if hierarchy in _NOT_TO_TRUST:
-                continue
-            for certificate in (store.root_certificate(hierarchy), store.intermediate_certificate(hierarchy)):
-                target = directory / f"{hierarchy.folder}-{certificate.name}"
-                target.write_bytes(certificate.read_bytes())
-                written.append(str(target))
+        written = [str(path) for path in export(PkiStore(home), directory)]
     if json:
         print_json({"files": written})
     else:

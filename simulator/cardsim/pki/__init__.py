@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cardsim.pki.authorities import Hierarchy
+from cardsim.pki.export import export
 from cardsim.pki.store import CardCredentials, PkiStore, default_directory
 
-__all__ = ["CardCredentials", "Hierarchy", "PkiStore", "default_directory"]
+__all__ = ["CardCredentials", "Hierarchy", "PkiStore", "default_directory", "export"]

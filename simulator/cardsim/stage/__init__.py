@@ -5,6 +5,8 @@ file and its bus name only.
 """
 
 from cardsim.stage.bus import PrivateBus
-from cardsim.stage.daemon import CarddProcess, StageError
+from cardsim.stage.daemon import CarddProcess
+from cardsim.stage.errors import StageError
+from cardsim.stage.whole import Stage
 
-__all__ = ["CarddProcess", "PrivateBus", "StageError"]
+__all__ = ["CarddProcess", "PrivateBus", "Stage", "StageError"]

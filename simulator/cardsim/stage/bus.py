@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from xml.sax.saxutils import escape
 
+from cardsim.stage.errors import StageError
+
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -64,13 +66,11 @@ class PrivateBus:
             "--print-address=1",
             "--nosyslog",
         ]
-        with (folder / "bus.log").open("w") as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603  # ours
-        if self._process.stdout is not None:
-            self.address = self._process.stdout.readline().strip()
-        if not self.address:
-            self._process.wait()
-            raise RuntimeError(f"dbus-daemon did not start: {(folder / 'bus.log').read_text()}")
+        try:
+            self._process, self.address = _start(command, folder / "bus.log")
+        except StageError:
+            self._directory.cleanup()
+            raise
         return self
 
     def __exit__(
@@ -105,3 +105,24 @@ class PrivateBus:
     def resume(self) -> None:
         """Let it go on after `stop`."""
         os.kill(self.pid, signal.SIGCONT)
+
+
+def _start(command: list[str], log: Path) -> tuple[subprocess.Popen[str], str]:
+    """Run a dbus-daemon; gives its process and its address.
+
+    Raises:
+        StageError: it is not there, or does not start; with what it said.
+    """
+    with log.open("w") as errors:
+        try:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: S603  # ours
+        except OSError as error:
+            raise StageError(
+                f"{command[0]} cannot be run ({error.strerror}): install the Debian package dbus"
+            ) from error
+    # It closes its output, saying nothing, where it cannot start.
+    address = "" if process.stdout is None else process.stdout.readline().strip()
+    if not address:
+        process.communicate()
+        raise StageError(f"dbus-daemon did not start:\n{log.read_text()}")
+    return process, address

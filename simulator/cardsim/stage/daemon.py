@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from cardsim.stage.errors import StageError
+
 READY = "serves org.cardd1"
 """What cardd logs once it owns its name."""
 SERVING_RULES = """
@@ -23,10 +25,6 @@ effect = "allow"
 """
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
-
-
-class StageError(Exception):
-    """Something of the stage does not run; the text says what, with the last lines of its log."""
 
 
 class CarddProcess:
