@@ -32,6 +32,9 @@ class CarddError(Exception):
     short_name: ClassVar[str] = "Failed"
     sentence: ClassVar[str] = N_("The operation failed.")
 
+    decided_by: str = ""
+    """Which rule or which polkit action refused: for the journal, never for the client."""
+
     def __init__(self, **fields: Field) -> None:
         self.fields: Mapping[str, Field] = fields
         super().__init__(self.message)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from cardd.access.actions import Action
 from cardd.access.facts import CallerFacts
-from cardd.access.logins import Logins
+from cardd.access.logins import Logins, LoginSession
 from cardd.access.polkit import Details, Polkit
 from cardd.access.rulebook import Explanation, Rulebook
-from cardd.access.rules import UNSTATED, AccessRequest, Decision, Effect, relation_of
+from cardd.access.rules import UNSTATED, AccessRequest, Decision, Effect, Relation, relation_of
 from cardd.errors import NotAuthorized
 
 
@@ -38,6 +39,35 @@ class Target:
     key: str = ""
     algorithm: str = ""
     document_kind: str = UNSTATED
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What an explanation takes for granted instead of what is so now; None: as it is.
+
+    Args:
+        relation: of the caller to the session.
+        seat: where the caller sits.
+        when: local time.
+    """
+
+    relation: Relation | None = None
+    seat: str | None = None
+    when: datetime | None = None
+
+    def applied(self, request: AccessRequest) -> AccessRequest:
+        """The request as it would be."""
+        if self.seat is not None:
+            login = LoginSession("", request.facts.caller.uid, self.seat, active=True, remote=False)
+            request = replace(request, login=login)
+        return replace(
+            request,
+            relation=request.relation if self.relation is None else self.relation,
+            when=request.when if self.when is None else self.when,
+        )
+
+
+AS_IT_IS: Final = Supposed()
 
 
 class Gate:
@@ -77,7 +107,9 @@ class Gate:
         # The rules cost microseconds and never a question to a user.
         decision = self.decide(facts, action, target)
         if decision.effect is Effect.DENY:
-            raise NotAuthorized(reason=decision.reason)
+            refusal = NotAuthorized(reason=decision.reason)
+            refusal.decided_by = decision.decided_by
+            raise refusal
         await self._polkit.require(
             facts.caller, action, _details(facts, target), owner_uid=target.owner_uid, interactive=interactive
         )
@@ -87,9 +119,9 @@ class Gate:
         """What the rules say."""
         return self._rules().decide(self._request(facts, action, target))
 
-    def explain(self, facts: CallerFacts, action: Action, target: Target) -> Explanation:
-        """What the rules say, and why."""
-        return self._rules().explain(self._request(facts, action, target))
+    def explain(self, facts: CallerFacts, action: Action, target: Target, supposed: Supposed = AS_IT_IS) -> Explanation:
+        """What the rules say, or would say, and why."""
+        return self._rules().explain(supposed.applied(self._request(facts, action, target)))
 
     def _request(self, facts: CallerFacts, action: Action, target: Target) -> AccessRequest:
         relation = relation_of(facts, self._logins, owner_uid=target.owner_uid, owner_session=target.owner_session)

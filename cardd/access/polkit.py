@@ -192,6 +192,15 @@ class Polkit:
             NotAuthorizedCanObtain: the user would have to be asked, and the call forbids it.
             NotAuthorizedDismissed: the user was asked and closed the question.
         """
+        try:
+            await self._require(caller, action, details, owner_uid=owner_uid, interactive=interactive)
+        except CarddError as refusal:
+            refusal.decided_by = action.polkit_id
+            raise
+
+    async def _require(
+        self, caller: Caller, action: Action, details: Details, *, owner_uid: int | None, interactive: bool
+    ) -> None:
         question = Question(caller.name, action.polkit_id, tuple(sorted(details.mapping().items())))
         try:
             kept = await self._first(question)

@@ -216,6 +216,11 @@ class Decision:
     terms: ConsentTerms | None = None
     own_agent: bool = False
 
+    @property
+    def decided_by(self) -> str:
+        """Where the rule stands, or that none decided."""
+        return "default" if self.rule is None else str(self.rule)
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from cardd.bus.agents import Agents
 from cardd.bus.explaining import explanation_reply, question_of
 from cardd.bus.interface import Call, Variant
 from cardd.bus.sign_options import SignOptions, wish_for
-from cardd.errors import NotAuthorized, NotAuthorizedCanObtain, NotAuthorizedDismissed
+from cardd.errors import NotAuthorized
 from cardd.journal import Detail, Kind, clipped
 from cardd.sessions.account import Account, What
 
@@ -144,20 +145,26 @@ class Doorkeeper:
         return asked
 
     async def explain(self, call: Call, action: str, options: Mapping[str, Any]) -> dict[str, Variant]:
-        """How the rules fare for the caller, or for another program of its user: ExplainAccess's answer.
+        """How the rules fare for the caller, or for another program or user: ExplainAccess's answer.
 
         Raises:
             UnknownOption, InvalidArgument, NotAuthorized.
         """
-        facts, wanted, target = question_of(await self._callers.facts(call.caller), action, options)
-        return explanation_reply(self._gate.explain(facts, wanted, target))
+        facts = await self._callers.facts(call.caller)
+        # In a thread: the host's lists of users may be on the network.
+        asked = await asyncio.to_thread(question_of, facts, action, options)
+        return explanation_reply(self._gate.explain(asked.facts, asked.action, asked.target, asked.supposed))
 
     async def may(self, caller: Caller, action: Action, *, interactive: bool) -> bool:
-        """Whether polkit and the rules let a caller do something that concerns no card."""
+        """Whether polkit and the rules let a caller do something that concerns no card.
+
+        Raises:
+            NotAuthorizedCanObtain, NotAuthorizedDismissed: the user's answer is missing.
+        """
         try:
             facts = await self._callers.facts(caller)
             await self._gate.require(facts, action, Target(), interactive=interactive)
-        except (NotAuthorized, NotAuthorizedCanObtain, NotAuthorizedDismissed):
+        except NotAuthorized:
             return False
         return True
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from cardd.access.actions import Action
+from cardd.access.caller import Caller
 from cardd.access.facts import CallerFacts
-from cardd.access.gate import Target
+from cardd.access.gate import Supposed, Target
 from cardd.access.rulebook import Explanation, Step
+from cardd.access.rules import Relation
 from cardd.bus.interface import Variant, variant
 from cardd.bus.options import typed_options
 from cardd.bus.sign_options import document_kind
@@ -18,9 +23,22 @@ from cardd.errors import InvalidArgument
 _PROGRAM: Final = {"unit": "unit", "user-unit": "user_unit", "flatpak": "flatpak", "snap": "snap"}
 _TEXT_MAX: Final = 256
 _OPTIONS: Final = {
-    **dict.fromkeys((*_PROGRAM, "executable", "key", "algorithm", "document-kind", "card-type"), "s"),
-    "profession": "u",
+    **dict.fromkeys((*_PROGRAM, "executable", "container", "key", "algorithm", "document-kind", "card-type"), "s"),
+    **dict.fromkeys(("session", "seat", "when"), "s"),
+    **dict.fromkeys(("uid", "profession"), "u"),
 }
+_ID_NONE: Final = (1 << 32) - 1
+"""What the kernel takes for no user (chown(2))."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesQuestion:
+    """What the rules are asked to explain; see `cardd.access.gate.Gate.explain`."""
+
+    facts: CallerFacts
+    action: Action
+    target: Target
+    supposed: Supposed
 
 
 def caller_reply(facts: CallerFacts) -> dict[str, Variant]:
@@ -41,14 +59,13 @@ def caller_reply(facts: CallerFacts) -> dict[str, Variant]:
     return reply
 
 
-def question_of(facts: CallerFacts, action: str, options: Mapping[str, Any]) -> tuple[CallerFacts, Action, Target]:
-    """What Explain is asked: of the caller as it is, or as another program of its user would be.
+def question_of(facts: CallerFacts, action: str, options: Mapping[str, Any]) -> RulesQuestion:
+    """What ExplainAccess is asked: of the caller as it is, or as another one would be.
 
     Args:
         facts: of the caller.
         action: as rules call it.
-        options: unit, user-unit, flatpak, snap, executable: what the program would be; key, algorithm, document-kind,
-            card-type, profession: on what.
+        options: as the contract lists them.
 
     Raises:
         UnknownOption, InvalidArgument: with the argument's or option's name.
@@ -59,11 +76,6 @@ def question_of(facts: CallerFacts, action: str, options: Mapping[str, Any]) -> 
             raise InvalidArgument(argument=name, reason=f"it is longer than {_TEXT_MAX} characters")
     if action not in list(Action):
         raise InvalidArgument(argument="action", reason=f"it is one of {', '.join(Action)}")
-    program = {attribute: given.get(name) or None for name, attribute in _PROGRAM.items()}
-    executable = given.get("executable") or None
-    if executable is not None or any(program.values()):
-        placement = replace(facts.placement, session=None, **program)
-        facts = replace(facts, placement=placement, executable=executable)
     target = Target(
         card_type=given.get("card-type", ""),
         profession=given.get("profession"),
@@ -71,7 +83,55 @@ def question_of(facts: CallerFacts, action: str, options: Mapping[str, Any]) -> 
         algorithm=given.get("algorithm", ""),
         document_kind=document_kind(given.get("document-kind", "")),
     )
-    return facts, Action(action), target
+    return RulesQuestion(_supposed_facts(facts, given), Action(action), target, _supposed(given))
+
+
+def _supposed_facts(facts: CallerFacts, given: Mapping[str, Any]) -> CallerFacts:
+    """The caller, or another program of its user, or one of another user."""
+    uid = given.get("uid", facts.caller.uid)
+    if uid == _ID_NONE:
+        raise InvalidArgument(argument="uid", reason="no user has this number")
+    if uid != facts.caller.uid:
+        # Of the other one nothing is known but what is given.
+        facts = CallerFacts(Caller(facts.caller.name, uid, groups=_groups_of(uid)), start_time=0)
+    program = {attribute: given.get(name) or None for name, attribute in _PROGRAM.items()}
+    executable, container = given.get("executable") or None, given.get("container") or None
+    if executable is not None or container is not None or any(program.values()):
+        placement = replace(facts.placement, session=None, container=container, **program)
+        facts = replace(facts, placement=placement, executable=executable)
+    return facts
+
+
+def _supposed(given: Mapping[str, Any]) -> Supposed:
+    relation = given.get("session")
+    if relation is not None and relation not in list(Relation):
+        raise InvalidArgument(argument="session", reason=f"it is one of {', '.join(Relation)}")
+    if relation is None and "uid" in given:
+        relation = Relation.OWN_ACTIVE  # as if that user opened the session, and sat here
+    return Supposed(
+        relation=None if relation is None else Relation(relation),
+        seat=given.get("seat"),
+        when=_local_time(given["when"]) if "when" in given else None,
+    )
+
+
+def _local_time(text: str) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidArgument(argument="when", reason="it is a local time like 2026-03-02T12:00") from None
+    if when.tzinfo is not None:
+        raise InvalidArgument(argument="when", reason="rules go by local time: leave the time zone out")
+    return when
+
+
+def _groups_of(uid: int) -> tuple[int, ...]:
+    """The groups that the host says a user has; none where it knows no such user."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return ()
+    return tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
 
 
 def explanation_reply(explanation: Explanation) -> dict[str, Variant]:

@@ -17,7 +17,7 @@ from cardd.bus.interface import Call, Interface, Variant, dbus_property, method
 from cardd.bus.options import may_ask, typed_options
 from cardd.bus.token_session import token_session_path
 from cardd.bus.tokens import list_order, proof_of, token_row, token_text
-from cardd.sessions.tokens import Tokens
+from cardd.sessions.tokens import RequireManager, Tokens
 
 
 class ManagerInterface(Interface):
@@ -94,7 +94,12 @@ class ManagerInterface(Interface):
         """List registered tokens."""
         order = list_order(options)
         records = await self._tokens.list_tokens(
-            call.caller, limit=order.limit, after=order.after, token_id=order.token_id
+            call.caller,
+            self._manager_of_tokens(call, options),
+            limit=order.limit,
+            after=order.after,
+            token_id=order.token_id,
+            everyone=order.everyone,
         )
         return [token_row(record) for record in records]
 
@@ -102,7 +107,7 @@ class ManagerInterface(Interface):
     async def revoke_token(self, call: Call, token_id: str, reason: str, options: dict[str, Any]) -> None:
         """Revoke a token."""
         typed_options(options, {})
-        await self._tokens.revoke(call.caller, token_id, reason)
+        await self._tokens.revoke(call.caller, self._manager_of_tokens(call, options), token_id, reason)
 
     @method("a{sv}", "a{sv}", in_names=("options",), out_names=("caller",), name="WhoAmI")
     async def who_am_i(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
@@ -135,3 +140,7 @@ class ManagerInterface(Interface):
     def warnings(self) -> list[str]:
         """What an administrator should know."""
         return list(self._warnings())
+
+    def _manager_of_tokens(self, call: Call, options: dict[str, Any]) -> RequireManager:
+        interactive = may_ask(options)
+        return lambda: self._door.admit(call, Action.MANAGE_TOKENS, Target(), interactive=interactive)

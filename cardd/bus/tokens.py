@@ -32,6 +32,7 @@ class ListOrder:
     limit: int
     after: str | None
     token_id: str | None
+    everyone: bool
 
 
 def mint_order(options: Mapping[str, Any]) -> MintOrder:
@@ -73,13 +74,13 @@ def list_order(options: Mapping[str, Any]) -> ListOrder:
     Raises:
         UnknownOption, InvalidArgument: with the option's name.
     """
-    given = typed_options(options, {"limit": "u", "after": "s", "id": "s"})
+    given = typed_options(options, {"limit": "u", "after": "s", "id": "s", "all": "b"})
     limit = given.get("limit", PAGE)
     if not 1 <= limit <= PAGE_MAX:
         raise InvalidArgument(argument="limit", reason=f"it must be from 1 to {PAGE_MAX}")
     if "id" in given and len(given) > 1:
         raise InvalidArgument(argument="id", reason="it names one token; nothing else goes with it")
-    return ListOrder(limit, given.get("after"), given.get("id"))
+    return ListOrder(limit, given.get("after"), given.get("id"), given.get("all", False))
 
 
 async def token_text(descriptor: OwnedFd, *, timeout: float) -> str:

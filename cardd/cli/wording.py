@@ -60,16 +60,15 @@ _OTHER_WORDS = {
         "the PIN must be asked for, and the call forbids asking"
     ),
     "another user opened this session": N_("another user opened this session"),
-    "another user minted this token": N_("another user minted this token"),
     "token": N_("token"),
     "proof": N_("proof"),
     "assertion": N_("assertion"),
     "card": N_("card"),
     "the card wants its PIN first": N_("the card wants its PIN first"),
-    "the journal is for root; whoever has a session open may read the entries of its holder": N_(
-        "the journal is for root; whoever has a session open may read the entries of its holder"
+    "the journal is for administrators; whoever has a session open may read the entries of its holder": N_(
+        "the journal is for administrators; whoever has a session open may read the entries of its holder"
     ),
-    "the journal as a whole is for root": N_("the journal as a whole is for root"),
+    "the journal as a whole is for administrators": N_("the journal as a whole is for administrators"),
     "these are the entries of another holder": N_("these are the entries of another holder"),
 }
 

@@ -52,8 +52,9 @@ class AccessRules:
 
         Args:
             action: sign, decrypt, ...
-            question: unit, user_unit, flatpak, snap, executable: of another program of this user; key, algorithm,
-                document_kind, card_type, profession. None is not said.
+            question: unit, user_unit, flatpak, snap, executable, container: of another program; uid: of another user;
+                session (own-active, own, other), seat, when (local time, ISO 8601): somewhere else, at another time;
+                key, algorithm, document_kind, card_type, profession. None is not said.
 
         Raises:
             InvalidArgument, NotAuthorized and others of `cardd.errors`.

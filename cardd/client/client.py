@@ -125,11 +125,11 @@ class CarddClient:
         await self._core.unregister(registration)
 
     async def reload(self) -> None:
-        """Have the daemon read its configuration and its trust directory again; for root.
+        """Have the daemon read its configuration and its trust directory again (polkit's org.cardd1.configure).
 
         Raises:
             ConfigurationInvalid: with the line at fault; what was in force stays.
-            NotAuthorized: the caller is not root.
+            NotAuthorized: polkit does not let this program.
         """
         await self._core.manager("Reload")
 

@@ -14,7 +14,7 @@ from cardd.client.core import Core, Link
 from cardd.client.errors import DaemonNotRunning
 from cardd.client.objects import Session, open_session
 from cardd.client.values import RegisteredToken, token_from
-from cardd.client.wrapping import Options
+from cardd.client.wrapping import Option, Options
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey  # slow to import
@@ -77,27 +77,32 @@ class Tokens:
         proof = prove(key, token, daemon=daemon, challenge=await self.challenge())
         return await self.redeem(token, proof)
 
-    async def page(self, *, limit: int = 50, after: str | None = None) -> list[RegisteredToken]:
-        """List tokens in the order in which they were minted: for root all, for others those minted for them.
+    async def page(self, *, limit: int = 50, after: str | None = None, everyone: bool = False) -> list[RegisteredToken]:
+        """List tokens in the order in which they were minted.
 
         Args:
             limit: 1 to 64.
             after: id of the last one of the page before; None begins. An empty page is the end.
+            everyone: those of all users (polkit's org.cardd1.manage-tokens), not only this user's.
 
         Raises:
-            InvalidArgument, TokenUnknown, RegistryUnavailable.
+            InvalidArgument, TokenUnknown, NotAuthorized, RegistryUnavailable.
         """
-        options: Options = {"limit": limit} if after is None else {"limit": limit, "after": after}
+        options: dict[str, Option] = {"limit": limit}
+        if after is not None:
+            options["after"] = after
+        if everyone:
+            options["all"] = True
         rows = await self._call("ListTokens", "a{sv}", "aa{sv}", options)
         return [token_from(row) for row in rows]
 
-    async def all(self) -> AsyncIterator[RegisteredToken]:
-        """List tokens, page after page."""
-        page = await self.page()
+    async def all(self, *, everyone: bool = False) -> AsyncIterator[RegisteredToken]:
+        """List tokens, page after page; raises as `page`."""
+        page = await self.page(everyone=everyone)
         while page:
             for one in page:
                 yield one
-            page = await self.page(after=page[-1].token_id)
+            page = await self.page(after=page[-1].token_id, everyone=everyone)
 
     async def get(self, token_id: str) -> RegisteredToken:
         """Ask for one token.

@@ -77,6 +77,8 @@ class Account:
     async def refused(self, caller: Caller, action: str, error: errors.CarddError, whose: Whose) -> None:
         """A caller was refused something. A journal that cannot be written changes nothing: it was refused anyway."""
         what = {Detail.ACTION: clipped(action), **_tries_left(error)}
+        if error.decided_by:
+            what[Detail.RULE] = clipped(error.decided_by)
         event = Event(
             Kind.REFUSED, result=error.short_name, holder=holder_of(whose), caller=self._reference(caller), what=what
         )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from cardd.access.caller import Caller
-from cardd.errors import NotAuthorized
+from cardd.errors import NotAuthorized, NotAuthorizedCanObtain
 from cardd.journal.entry import Entry
 
 MayReadAll = Callable[[Caller, bool], Awaitable[bool]]
@@ -15,8 +15,8 @@ NotAuthorizedCanObtain and NotAuthorizedDismissed."""
 HoldersOf = Callable[[int], Iterable[str]]
 """The national identifiers of those whose sessions a user has open."""
 
-FOR_WHOM = "the journal is for root; whoever has a session open may read the entries of its holder"
-ALL_ONLY = "the journal as a whole is for root"
+FOR_WHOM = "the journal is for administrators; whoever has a session open may read the entries of its holder"
+ALL_ONLY = "the journal as a whole is for administrators"
 OTHER_HOLDER = "these are the entries of another holder"
 
 
@@ -48,23 +48,28 @@ async def reach_of(
     Args:
         caller: who asks.
         wanted: the holder whose entries are asked for; None for whatever may be read.
-        may_read_all: asked only where the caller's own sessions do not suffice.
+        may_read_all: asked only where the caller's own sessions do not suffice; of whoever has one and wants whatever
+            may be read, without troubling the user.
         holders_of: tells those sessions.
         interactive: the caller's user may be asked.
 
     Raises:
         NotAuthorized: nothing of what is wanted.
+        NotAuthorizedCanObtain, NotAuthorizedDismissed: as `may_read_all`.
     """
     own = own_reach(caller, holders_of)
     if wanted is not None and own.holders is not None and wanted in own.holders:
         return own
+    if wanted is None and own.holders:
+        try:
+            return Reach() if await may_read_all(caller, False) else own
+        except NotAuthorizedCanObtain:
+            return own
     if await may_read_all(caller, interactive):
         return Reach()
     if not own.holders:
         raise NotAuthorized(reason=FOR_WHOM)
-    if wanted is not None:
-        raise NotAuthorized(reason=OTHER_HOLDER)
-    return own
+    raise NotAuthorized(reason=OTHER_HOLDER)
 
 
 def own_reach(caller: Caller, holders_of: HoldersOf) -> Reach:

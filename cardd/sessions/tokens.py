@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from cardd.access.caller import Caller
-from cardd.errors import NotAuthorized
 from cardd.journal import Detail, HolderRef, Kind, clipped
 from cardd.sessions.account import Account
 from cardd.sessions.presence import Environment
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from cardd.tokens.registry import TokenRecord
 
 log = logging.getLogger(__name__)
+
+RequireManager = Callable[[], Awaitable[object]]
+"""Lets pass whoever may manage the tokens of others; raises NotAuthorized and its like."""
 
 
 class Tokens:
@@ -136,15 +138,24 @@ class Tokens:
             raise
 
     async def list_tokens(
-        self, caller: Caller, *, limit: int, after: str | None = None, token_id: str | None = None
+        self,
+        caller: Caller,
+        manager: RequireManager,
+        *,
+        limit: int,
+        after: str | None = None,
+        token_id: str | None = None,
+        everyone: bool = False,
     ) -> tuple[TokenRecord, ...]:
-        """Registered tokens: for root every one, for others those that were minted for them.
+        """Registered tokens: those that were minted for the caller's user, or everyone's.
 
         Args:
             caller: who asks.
+            manager: asked where tokens of others are wanted.
             limit: records at most.
             after: id of the last one of the page before.
-            token_id: that one alone.
+            token_id: that one alone, whosever it is.
+            everyone: those of all users.
 
         Raises:
             InvalidArgument, TokenUnknown, NotAuthorized, RegistryUnavailable.
@@ -152,16 +163,19 @@ class Tokens:
         room = await self._in_room()
         if token_id is not None:
             record = await room.registry.get(token_id)
-            _require_minter(caller, record)
+            await _require_own(caller, record, manager)
             return (record,)
-        own = None if caller.is_root else who(caller)
+        if everyone:
+            await manager()
+        own = None if everyone else who(caller)
         return await room.registry.list_tokens(limit=limit, after=after, minted_by=own)
 
-    async def revoke(self, caller: Caller, token_id: str, reason: str) -> None:
+    async def revoke(self, caller: Caller, manager: RequireManager, token_id: str, reason: str) -> None:
         """Revoke a token; what it opened ends at once.
 
         Args:
-            caller: root, or for whom it was minted.
+            caller: who asks.
+            manager: asked where it was minted for another user.
             token_id: `jti`.
             reason: for people.
 
@@ -171,7 +185,7 @@ class Tokens:
         """
         room = await self._in_room()
         record = await room.registry.get(token_id)
-        _require_minter(caller, record)
+        await _require_own(caller, record, manager)
         at = self._environment.clock()
         await room.registry.revoke(token_id, reason=reason, by=who(caller), at=at)
         whose = HolderRef(national_id=clipped(record.subject, 64), card="")
@@ -237,11 +251,11 @@ async def _withdraw(room: TokenRoom, token_id: str) -> None:
         log.warning("a token that nobody was given stays unrevoked: %s", error)
 
 
-def _require_minter(caller: Caller, record: TokenRecord) -> None:
-    """Let pass root, and whom a token was minted for.
+async def _require_own(caller: Caller, record: TokenRecord, manager: RequireManager) -> None:
+    """Let pass whom a token was minted for, and whoever may manage those of others.
 
     Raises:
-        NotAuthorized.
+        NotAuthorized and its like: as `manager`.
     """
-    if not caller.is_root and record.minted_by != who(caller):
-        raise NotAuthorized(reason="another user minted this token")
+    if record.minted_by != who(caller):
+        await manager()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from cardd.cli.output import Output, Section
 from cardd.cli.settings import run_connected, settings_of
 from cardd.client import CarddClient
 from cardd.client.access import Explanation, Step
-from cardd.errors import N_
+from cardd.errors import N_, InvalidArgument
 
 
 def whoami(context: typer.Context) -> None:
@@ -42,8 +43,23 @@ def check(
     flatpak: Annotated[str | None, typer.Option("--flatpak", help=N_("As this Flatpak application."))] = None,
     snap: Annotated[str | None, typer.Option("--snap", help=N_("As this Snap."))] = None,
     executable: Annotated[str | None, typer.Option("--executable", help=N_("As this program."))] = None,
+    container: Annotated[
+        str | None, typer.Option("--container", help=N_("As a program in such a container: docker, podman, lxc…"))
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user", help=N_("As this user: name or number."))] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session", help=N_("own-active: in front of this machine; own: remote or switched away; other.")
+        ),
+    ] = None,
+    seat: Annotated[str | None, typer.Option("--seat", help=N_("At this seat."))] = None,
+    when: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help=N_("At this local time: 2026-03-02T12:00."))
+    ] = None,
 ) -> None:
-    """Tell which rule decides about a program of this user, and why the others do not."""
+    """Tell which rule decides about this program or another one, and why the others do not."""
+    uid = None if user is None else _uid(user)
 
     async def work(client: CarddClient, output: Output) -> None:
         found = await client.access.explain(
@@ -58,6 +74,11 @@ def check(
             flatpak=flatpak,
             snap=snap,
             executable=executable,
+            container=container,
+            uid=uid,
+            session=session,
+            seat=seat,
+            when=when,
         )
         output.document({"access": found})
         output.sections([_decision(found), *(_told(step) for step in found.steps)])
@@ -75,6 +96,20 @@ def show(context: typer.Context, config: ConfigOption = None) -> None:
     for name, text in texts.items():
         output.line(f"# {name}", style="dim")
         output.line(text.rstrip("\n"))
+
+
+def _uid(user: str) -> int:
+    """The number of a user.
+
+    Raises:
+        InvalidArgument: this machine knows no such user.
+    """
+    if user.isascii() and user.isdigit() and int(user) < 1 << 32:
+        return int(user)
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except (KeyError, ValueError):  # ValueError: a NUL in it
+        raise InvalidArgument(argument="--user", reason=_("this machine knows no such user")) from None
 
 
 def _text(file: Path) -> str:

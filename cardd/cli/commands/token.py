@@ -82,11 +82,14 @@ def mint(
     run_connected(context, work)
 
 
-def list_tokens(context: typer.Context) -> None:
-    """List the tokens that were minted for this user; for root all."""
+def list_tokens(
+    context: typer.Context,
+    everyone: Annotated[bool, typer.Option("--all", help=N_("Those of all users, for an administrator."))] = False,
+) -> None:
+    """List the tokens that were minted for this user."""
 
     async def work(client: CarddClient, output: Output) -> None:
-        tokens = [one async for one in client.tokens.all()]
+        tokens = [one async for one in client.tokens.all(everyone=everyone)]
         output.document({"tokens": tokens})
         if not tokens:
             output.line(_("No token is registered."))

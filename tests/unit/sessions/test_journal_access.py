@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from cardd.access.caller import Caller
-from cardd.errors import NotAuthorized
+from cardd.errors import NotAuthorized, NotAuthorizedCanObtain, NotAuthorizedDismissed
 from cardd.journal.entry import Entry, body_of, parse_entry
 from cardd.journal.event import Event, HolderRef, Kind
 from cardd.sessions.journal_access import FOR_WHOM, OTHER_HOLDER, Reach, reach_of, root_alone
@@ -17,7 +17,12 @@ ROOT, USER = Caller(":1.1", 0), Caller(":1.2", 1000)
 
 
 async def reach(
-    caller: Caller, holders: Iterable[str] = (), wanted: str | None = None, *, all_of_it: bool | None = None
+    caller: Caller,
+    holders: Iterable[str] = (),
+    wanted: str | None = None,
+    *,
+    all_of_it: bool | None = None,
+    quietly: bool = False,
 ) -> Reach:
     asked: list[tuple[Caller, bool]] = []
 
@@ -32,7 +37,7 @@ async def reach(
         holders_of=lambda uid: holders if uid == caller.uid else ["another user's"],
         interactive=True,
     )
-    assert all(one == (caller, True) for one in asked)
+    assert all(one == (caller, not quietly) for one in asked)
     return found
 
 
@@ -60,8 +65,31 @@ async def test_nobody_else_reads_anything(holders: Iterable[str], wanted: str | 
 async def test_whoever_decides_may_give_everything() -> None:
     assert await reach(USER, all_of_it=True) == Reach()
     assert await reach(USER, ["8997"], "8998", all_of_it=True) == Reach()
+    assert await reach(USER, ["8997"], all_of_it=True, quietly=True) == Reach()
     with pytest.raises(NotAuthorized):
         await reach(ROOT, all_of_it=False)
+
+
+async def test_a_holder_who_wants_their_own_is_not_asked_for_a_password() -> None:
+    """Whoever has a session and names nobody is asked nothing; whoever wants more is."""
+
+    async def password(_caller: Caller, interactive: bool) -> bool:
+        if interactive:
+            raise NotAuthorizedDismissed
+        raise NotAuthorizedCanObtain(reason="a password is wanted")
+
+    async def wanting(wanted: str | None, *holders: str, interactive: bool = True) -> Reach:
+        return await reach_of(
+            USER, wanted, may_read_all=password, holders_of=lambda _uid: holders, interactive=interactive
+        )
+
+    assert await wanting(None, "8997") == Reach(frozenset({"8997"}))
+    with pytest.raises(NotAuthorizedDismissed):
+        await wanting("8998", "8997")
+    with pytest.raises(NotAuthorizedDismissed):
+        await wanting(None)
+    with pytest.raises(NotAuthorizedCanObtain):
+        await wanting(None, interactive=False)
 
 
 def entry(holder: HolderRef | None) -> Entry:

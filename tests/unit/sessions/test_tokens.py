@@ -33,6 +33,15 @@ AUDIENCE = "https://dossier.example"
 NONCE = bytes(16)
 
 
+async def permitted() -> None:
+    """Polkit's word for whoever manages tokens."""
+
+
+async def refusing() -> None:
+    """Polkit's word for everybody else."""
+    raise NotAuthorized(reason="polkit refuses")
+
+
 class FalseClocks:
     """The time of day and the time since boot, moved by hand."""
 
@@ -165,7 +174,7 @@ async def test_no_journal_no_token(room: Room) -> None:
     with pytest.raises(JournalUnavailable):
         await room.tokens.assert_by_card(session, HOLDER, AUDIENCE, NONCE)
     room.core.journal.broken = None
-    (left,) = await room.tokens.list_tokens(ROOT, limit=10)
+    (left,) = await room.tokens.list_tokens(ROOT, permitted, limit=10, everyone=True)
     assert left.revocation is not None, "what nobody was handed is good for nobody"
 
 
@@ -187,7 +196,7 @@ async def test_a_revocation_ends_the_session_even_without_a_journal(room: Room) 
     session = await room.opened()
     room.core.journal.broken = Trouble.FULL
     with pytest.raises(JournalUnavailable):
-        await room.tokens.revoke(HOLDER, session.holder.token_id, "lost")
+        await room.tokens.revoke(HOLDER, refusing, session.holder.token_id, "lost")
     assert session.end_reason is EndReason.REVOKED
 
 
@@ -212,7 +221,7 @@ async def test_a_token_revoked_while_it_is_redeemed_opens_nothing(room: Room, mo
     async def revoking(event: Event) -> None:
         await record(event)
         if event.kind is Kind.TOKEN_REDEEMED:
-            await room.tokens.revoke(HOLDER, minted.token_id, "lost")
+            await room.tokens.revoke(HOLDER, refusing, minted.token_id, "lost")
 
     monkeypatch.setattr(room.core.journal, "record", revoking)
     with pytest.raises(TokenRevoked):
@@ -227,7 +236,7 @@ async def test_a_session_revoked_while_it_asserts_gives_nothing(room: Room, monk
     async def revoking(event: Event) -> None:
         await record(event)
         if event.kind is Kind.ASSERTED:
-            await room.tokens.revoke(HOLDER, session.holder.token_id, "lost")
+            await room.tokens.revoke(HOLDER, refusing, session.holder.token_id, "lost")
 
     monkeypatch.setattr(room.core.journal, "record", revoking)
     with pytest.raises(SessionEnded, match="revoked"):
@@ -250,7 +259,7 @@ async def test_a_card_that_leaves_while_a_token_is_written_down_leaves_none(
     monkeypatch.setattr(room.core.journal, "record", removing)
     with pytest.raises(SessionEnded, match="card-removed"):
         await room.tokens.mint(session, HOLDER, order())
-    (left,) = await room.tokens.list_tokens(ROOT, limit=10)
+    (left,) = await room.tokens.list_tokens(ROOT, permitted, limit=10, everyone=True)
     assert left.revocation is not None
 
 
@@ -261,7 +270,7 @@ async def test_redeemed_twice_at_once_it_opens_one_session(room: Room) -> None:
     assert one is two
     other = await room.redeem(device, minted, STRANGER)
     assert other is not one, "another user has one of his own"
-    await room.tokens.revoke(ROOT, minted.token_id, "lost")
+    await room.tokens.revoke(ROOT, permitted, minted.token_id, "lost")
     assert {one.end_reason, other.end_reason} == {EndReason.REVOKED}
 
 
@@ -272,13 +281,27 @@ async def test_others_list_and_revoke_nothing(room: Room) -> None:
     session = await room.session()
     minted = await room.tokens.mint(session, HOLDER, order())
     with pytest.raises(NotAuthorized):
-        await room.tokens.revoke(STRANGER, minted.token_id, "mine")
+        await room.tokens.revoke(STRANGER, refusing, minted.token_id, "mine")
     with pytest.raises(NotAuthorized):
-        await room.tokens.list_tokens(STRANGER, limit=1, token_id=minted.token_id)
-    assert await room.tokens.list_tokens(STRANGER, limit=10) == ()
-    assert len(await room.tokens.list_tokens(HOLDER, limit=10)) == 1
-    assert len(await room.tokens.list_tokens(ROOT, limit=10)) == 1
-    await room.tokens.revoke(ROOT, minted.token_id, "lost")
+        await room.tokens.list_tokens(STRANGER, refusing, limit=1, token_id=minted.token_id)
+    with pytest.raises(NotAuthorized):
+        await room.tokens.list_tokens(STRANGER, refusing, limit=10, everyone=True)
+    assert await room.tokens.list_tokens(STRANGER, refusing, limit=10) == ()
+    assert len(await room.tokens.list_tokens(HOLDER, refusing, limit=10)) == 1
+    assert len(await room.tokens.list_tokens(HOLDER, refusing, limit=1, token_id=minted.token_id)) == 1
+    await room.tokens.revoke(HOLDER, refusing, minted.token_id, "lost")
+
+
+async def test_whoever_manages_tokens_lists_and_revokes_all_of_them(room: Room) -> None:
+    minted = await room.tokens.mint(await room.session(), HOLDER, order())
+    assert await room.tokens.list_tokens(ROOT, permitted, limit=10) == (), "their own: none"
+    (found,) = await room.tokens.list_tokens(ROOT, permitted, limit=10, everyone=True)
+    assert found.token_id == minted.token_id
+    assert len(await room.tokens.list_tokens(STRANGER, permitted, limit=1, token_id=minted.token_id)) == 1
+    await room.tokens.revoke(STRANGER, permitted, minted.token_id, "lost")
+    (revoked,) = await room.tokens.list_tokens(HOLDER, refusing, limit=10)
+    assert revoked.revocation is not None
+    assert revoked.revocation.by == f"uid:{STRANGER.uid}"
 
 
 async def test_a_certificate_that_is_trusted_no_more_signs_no_token(room: Room) -> None:
