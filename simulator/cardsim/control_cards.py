@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cardsim import profiles
 from cardsim.personalise import personalise
 from cardsim.pki import PkiStore
+from cardsim.timing import TimedCard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,15 +40,19 @@ class CardCupboard:
     Args:
         home: directory of the fictional PKI and the cards' keys; None: the user's own.
         make: makes a card of a profile.
+        timing: every card takes the time of a real one; else those whose profile says so.
     """
 
     def __init__(
         self,
         home: Path | None = None,
         make: Callable[[Profile, PkiStore], SimulatedCard] = personalise,
+        *,
+        timing: bool = False,
     ) -> None:
         self._store = PkiStore(home)
         self._make = make
+        self._timing = timing
         self._lock = threading.Lock()
         self._prepared: dict[str, PreparedCard] = {}
 
@@ -62,7 +67,9 @@ class CardCupboard:
         with self._lock:
             if name not in self._prepared:
                 profile = profiles.load(name)
-                self._prepared[name] = PreparedCard(profile, self._make(profile, self._store))
+                card = self._make(profile, self._store)
+                timed = self._timing or profile.timing
+                self._prepared[name] = PreparedCard(profile, TimedCard(card) if timed else card)
             return self._prepared[name]
 
     def owner(self, card: SimulatedCard | None) -> PreparedCard | None:

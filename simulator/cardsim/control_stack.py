@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cardsim.transports.inprocess import InProcessPcsc
 
-_OPTIONS = ("control", "home", "inserted", "profile", "reader")
+_OPTIONS = ("control", "home", "inserted", "profile", "reader", "timing")
 _DEFAULT_READER = "Simulated Reader 00 00"
 _YES_NO = {"yes": True, "no": False}
 
@@ -33,12 +33,10 @@ def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPc
     for name in options:
         if name not in _OPTIONS:
             raise ValueError(f"unknown option {name!r} of the cardsim backend: one of {', '.join(_OPTIONS)}")
-    inserted = _YES_NO.get(options.get("inserted", "no"))
-    if inserted is None:
-        raise ValueError(f"option 'inserted' of the cardsim backend is yes or no, not {options['inserted']!r}")
+    inserted, timing = _yes_no(options, "inserted"), _yes_no(options, "timing")
     profile = options.get("profile", DEFAULT_PROFILE)
     profiles.load(profile)  # a wrong one is told now, not at the first insertion
-    cupboard = CardCupboard(Path(options["home"]) if "home" in options else None)
+    cupboard = CardCupboard(Path(options["home"]) if "home" in options else None, timing=timing)
     reader = stack.add_reader(options.get("reader", _DEFAULT_READER))
     desk = ControlDesk(stack, cupboard, profile)
     if "control" in options:
@@ -52,3 +50,10 @@ def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPc
             stack.close()
             raise
     return stack
+
+
+def _yes_no(options: Mapping[str, str], name: str) -> bool:
+    value = _YES_NO.get(options.get(name, "no"))
+    if value is None:
+        raise ValueError(f"option {name!r} of the cardsim backend is yes or no, not {options[name]!r}")
+    return value

@@ -7,7 +7,8 @@
 | ``cps_reader`` | a reader of that stack, with ``cps_card`` in it (``InProcessReader``) |
 | ``cardd`` | cardd as a process on a private bus that stands for the system bus, its reader empty (``Stage``) |
 
-``@pytest.mark.cps(profile="nurse")`` says whose card it is: a profile's name, or a TOML file relative to the test's.
+``@pytest.mark.cps(profile="nurse")`` says whose card it is: a profile's name, or a TOML file relative to the test's;
+``timing=True`` has the card take the time of a real one.
 Each test has a card and a cardd of its own, and nothing of them is left after it. The keys of the fictional PKI, which
 take seconds to make, are kept from run to run in pytest's cache.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker."""
-    config.addinivalue_line("markers", f"{_MARKER}(profile): whose card the cps_* and cardd fixtures have.")
+    config.addinivalue_line("markers", f"{_MARKER}(profile, timing): whose card a test has, and whether it is slow.")
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +61,8 @@ def cps_card(request: pytest.FixtureRequest, cardsim_home: Path) -> PreparedCard
     """A card of the marker's profile, its counters as the profile says."""
     from cardsim.control_cards import CardCupboard  # noqa: PLC0415
 
-    return CardCupboard(cardsim_home).card(_profile(request))
+    wish = _wish(request)
+    return CardCupboard(cardsim_home, timing=wish.timing).card(wish.profile)
 
 
 @pytest.fixture
@@ -87,8 +90,10 @@ def cardd(request: pytest.FixtureRequest, cardsim_home: Path, monkeypatch: pytes
 
     # Not tmp_path: pytest keeps those of the last runs.
     with tempfile.TemporaryDirectory(prefix="cardd-stage-") as folder, contextlib.ExitStack() as running:
+        wish = _wish(request)
+        stage = Stage(Path(folder), cardsim_home, profile=wish.profile, timing=wish.timing)
         try:
-            stage = running.enter_context(Stage(Path(folder), cardsim_home, profile=_profile(request)))
+            running.enter_context(stage)
         except StageError as error:
             pytest.fail(str(error), pytrace=False)
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", stage.address)
@@ -96,21 +101,28 @@ def cardd(request: pytest.FixtureRequest, cardsim_home: Path, monkeypatch: pytes
         yield stage
 
 
-def _profile(request: pytest.FixtureRequest) -> str:
-    """Whose card the test wants; a marker that is not understood, or a profile that there is not, fails the test."""
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a test's marker says."""
+
+    profile: str
+    timing: bool
+
+
+def _wish(request: pytest.FixtureRequest) -> _Wish:
+    """Which card the test wants; a marker that is not understood, or a profile that there is not, fails the test."""
     from cardsim import profiles  # noqa: PLC0415
     from cardsim.control_cards import DEFAULT_PROFILE  # noqa: PLC0415
 
     marker = request.node.get_closest_marker(_MARKER)
-    if marker is None:
-        return DEFAULT_PROFILE
-    if marker.args or marker.kwargs.keys() - {"profile"} or not isinstance(marker.kwargs.get("profile", ""), str):
-        pytest.fail(f'@pytest.mark.{_MARKER} is written with profile="NAME" and nothing else', pytrace=False)
-    name: str = marker.kwargs.get("profile", DEFAULT_PROFILE)
+    said: dict[str, object] = {} if marker is None else dict(marker.kwargs)
+    name, timing = said.pop("profile", DEFAULT_PROFILE), said.pop("timing", False)
+    if said or (marker is not None and marker.args) or not isinstance(name, str) or not isinstance(timing, bool):
+        pytest.fail(f'@pytest.mark.{_MARKER} takes profile="NAME" and timing=True, and nothing else', pytrace=False)
     if name.endswith(".toml"):
         name = str(request.path.parent / name)
     try:
         profiles.load(name)
     except profiles.ProfileError as error:
         pytest.fail(f"@pytest.mark.{_MARKER}: {error}", pytrace=False)
-    return name
+    return _Wish(name, timing)

@@ -81,6 +81,23 @@ def test_the_card_of_a_file_beside_the_test(author: pytest.Pytester) -> None:
     author.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_the_card_takes_its_time_where_the_marker_says_so(author: pytest.Pytester) -> None:
+    author.makepyfile(
+        """
+        import pytest
+        from cardsim.timing import TimedCard
+
+        @pytest.mark.cps(timing=True)
+        def test_slow(cps_card):
+            assert isinstance(cps_card.card, TimedCard)
+
+        def test_quick(cps_card):
+            assert not isinstance(cps_card.card, TimedCard)
+        """
+    )
+    author.runpytest_subprocess().assert_outcomes(passed=2)
+
+
 def test_cardd_serves_an_application_and_leaves_nothing(author: pytest.Pytester) -> None:
     before = _stages()
     author.makepyfile(
@@ -140,9 +157,10 @@ def test_without_dbus_daemon_it_says_what_to_install(author: pytest.Pytester, mo
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
-        ('cps("nurse")', 'is written with profile="NAME"'),
-        ("cps(profil='nurse')", 'is written with profile="NAME"'),
-        ("cps(profile=3)", 'is written with profile="NAME"'),
+        ('cps("nurse")', 'takes profile="NAME" and timing=True'),
+        ("cps(profil='nurse')", 'takes profile="NAME" and timing=True'),
+        ("cps(profile=3)", 'takes profile="NAME" and timing=True'),
+        ("cps(timing='yes')", 'takes profile="NAME" and timing=True'),
         ("cps(profile='nobody')", "no such profile; there are"),
     ],
 )

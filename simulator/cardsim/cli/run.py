@@ -49,6 +49,7 @@ def run(
         list[Fault] | None,
         typer.Option("--fault", metavar="KIND@N[:ARG]", parser=_fault, help="A fault from the start; may be repeated."),
     ] = None,
+    timing: Annotated[bool, typer.Option("--timing", help="Take the time that a real card takes.")] = False,
     no_insert: Annotated[
         bool, typer.Option("--no-insert", help="Leave the card outside; 'cardsim insert' puts it in.")
     ] = False,
@@ -64,7 +65,7 @@ def run(
     # Blocked before any thread starts, so that the signals wait for sigwait below and for nobody else.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     with failures(), contextlib.ExitStack() as running:
-        cupboard = CardCupboard(home)
+        cupboard = CardCupboard(home, timing=timing)
         prepared = cupboard.card(profile)
         reader = VpcdReader(vpcd)
         for each in fault or ():

@@ -70,8 +70,9 @@ def parse(text: str, file: str, name: str) -> Profile:
     variant = certificates.choice("variant", CertificateVariant, CertificateVariant.VALID)
     certificates.finish()
     behaviour = _behaviour(top.table("behaviour"))
+    timing = top.flag("timing", default=False)
     top.finish()
-    return Profile(name, description, holder, card, activities, variant, behaviour)
+    return Profile(name, description, holder, card, activities, variant, behaviour, timing)
 
 
 def _holder(table: Table) -> Holder:

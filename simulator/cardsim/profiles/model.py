@@ -130,6 +130,7 @@ class Profile:
         holder, card, activities: what is on the card.
         certificates: what is right or wrong with its certificates.
         behaviour: switches.
+        timing: the card takes the time of a real one (``cardsim.timing``).
     """
 
     name: str
@@ -139,3 +140,4 @@ class Profile:
     activities: tuple[Activity, ...] = ()
     certificates: CertificateVariant = CertificateVariant.VALID
     behaviour: Behaviour = field(default_factory=Behaviour)
+    timing: bool = False

@@ -28,6 +28,7 @@ class Stage:
         policy: of the bus, as XML.
         sections: further configuration of cardd as TOML text by section name.
         rules: who may do what, as ``CarddProcess`` takes it.
+        timing: the cards take the time of real ones.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Stage:
         policy: str = OPEN_POLICY,
         sections: Mapping[str, str] | None = None,
         rules: str = SERVING_RULES,
+        timing: bool = False,
     ) -> None:
         self.folder = folder
         self.profile = profiles.load(profile)
@@ -46,7 +48,7 @@ class Stage:
         self.bus = PrivateBus(policy=policy)
         self._profile_name = profile
         self._store = PkiStore(home)
-        self._sections = {"readers": self._readers(), **(sections or {})}
+        self._sections = {"readers": self._readers(timing), **(sections or {})}
         self._rules = rules
         self._running = contextlib.ExitStack()
 
@@ -117,12 +119,13 @@ class Stage:
         """
         ask(self.control, "clear-faults")
 
-    def _readers(self) -> str:
+    def _readers(self, timing: bool) -> str:
         options = {
             "control": str(self.control),
             "home": str(self._store.directory),
             "inserted": "no",
             "profile": self._profile_name,
+            "timing": "yes" if timing else "no",
         }
         listed = ", ".join(f"{name} = {_toml(value)}" for name, value in options.items())
         return f'backend = "cardsim"\noptions = {{ {listed} }}'

@@ -331,7 +331,7 @@ def create(options: Mapping[str, str]) -> InProcessPcsc:
 
     Args:
         options: ``reader`` name, ``profile``, ``home`` of the fictional PKI and its cards, ``inserted`` (yes or no),
-            ``control`` path of the control socket; each may be left out.
+            ``timing`` of a real card (yes or no), ``control`` path of the control socket; each may be left out.
 
     Raises: ``ValueError`` for an option that is unknown or unfit, named; ``ReaderError``, ``OSError``.
     """

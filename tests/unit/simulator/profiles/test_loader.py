@@ -204,3 +204,10 @@ def test_any_text_is_a_profile_or_refused(text: str) -> None:
     """No other error comes out."""
     with pytest.raises(ProfileError):
         parse(text, "p.toml", "p")
+
+
+def test_timing_is_off_until_the_profile_asks_for_it() -> None:
+    assert not parse(MINIMAL, "x.toml", "x").timing
+    assert parse("timing = true\n" + MINIMAL, "x.toml", "x").timing
+    with pytest.raises(ProfileError, match=r":1: timing.*true or false"):
+        parse('timing = "slow"\n' + MINIMAL, "x.toml", "x")

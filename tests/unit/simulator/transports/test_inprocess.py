@@ -284,6 +284,8 @@ def test_create_refuses_what_it_does_not_know() -> None:
         create({"colour": "blue"})
     with pytest.raises(ValueError, match=r"'inserted'.*yes or no.*'true'"):
         create({"inserted": "true"})
+    with pytest.raises(ValueError, match=r"'timing'.*yes or no.*'on'"):
+        create({"timing": "on"})
     with pytest.raises(ReaderError, match="ASCII"):
         create({"reader": "é"})
 
