@@ -10,9 +10,10 @@ from cardsim.apdu import CLA_CHAINING, CommandApdu, Response
 from cardsim.behaviour import Behaviour
 from cardsim.card import CardProtocol
 from cardsim.ias_ecc.access_rules import Interface
-from cardsim.ias_ecc.commands import COMMANDS
 from cardsim.ias_ecc.context import CardContext
+from cardsim.ias_ecc.cps3 import CPS3
 from cardsim.ias_ecc.files import DedicatedFile
+from cardsim.ias_ecc.generation import Generation
 from cardsim.ias_ecc.transmission import INS_GET_RESPONSE, Transmission
 from cardsim.rsa import RandomBytes
 from cardsim.status_words import StatusError, StatusWord
@@ -27,6 +28,7 @@ class IasEccCard:
         master_file: the file tree with its security data objects.
         atr: answer to reset.
         protocol: T=0 or T=1.
+        generation: the commands it knows, and the classes it takes.
         interface: contact or contactless; chooses the access rules.
         behaviour: switches.
         random_bytes: where random numbers come from.
@@ -38,6 +40,7 @@ class IasEccCard:
         *,
         atr: bytes,
         protocol: CardProtocol,
+        generation: Generation = CPS3,
         interface: Interface = Interface.CONTACT,
         behaviour: Behaviour | None = None,
         random_bytes: RandomBytes = os.urandom,
@@ -45,6 +48,8 @@ class IasEccCard:
         self._atr = atr
         self._context = CardContext(master_file, interface, behaviour or Behaviour(), random_bytes)
         self._transmission = Transmission(protocol)
+        self._commands = generation.commands
+        self._applications = generation.applications(self._context)
         self._powered = False
         self._lock = threading.Lock()
 
@@ -89,14 +94,15 @@ class IasEccCard:
     def _lose_volatile_state(self) -> None:
         self._context.reset()
         self._transmission.reset()
+        self._applications.reset()
 
     def _answer(self, command: CommandApdu) -> Response:
-        # GUESS: classes other than 00 and 10 are refused by 6E00 alike. A real CPS3 takes A0 (its older side) too, and
-        # 0C (secure messaging) for administration.
-        if command.cla & ~CLA_CHAINING:
-            raise StatusError(StatusWord.CLA_NOT_SUPPORTED)
         transmission = self._transmission
-        if command.ins == INS_GET_RESPONSE and not command.cla:
+        elsewhere = self._applications.answer(command)
+        if elsewhere is not None:
+            transmission.reset()
+            return elsewhere
+        if command.ins == INS_GET_RESPONSE and not command.cla & CLA_CHAINING:
             waiting = transmission.get_response(command)
             if waiting is None:
                 raise StatusError(StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED)
@@ -105,7 +111,7 @@ class IasEccCard:
         repeated = transmission.repeated(command)
         if repeated is not None:
             return repeated
-        function = COMMANDS.get(command.ins)
+        function = self._commands.get(command.ins)
         if function is None:
             raise StatusError(StatusWord.INS_NOT_SUPPORTED)
         whole = transmission.assemble(command)

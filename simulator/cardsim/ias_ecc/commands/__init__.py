@@ -1,11 +1,10 @@
-"""The commands, a function each, named and numbered as in ISO 7816-4 and -8; the table that finds them by INS."""
+"""The commands, a function each, named and numbered as in ISO 7816-4 and -8; the CPS3's table of them by INS."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from cardsim.apdu import CommandApdu, Response
 from cardsim.ias_ecc.commands.binary import read_binary, update_binary
 from cardsim.ias_ecc.commands.get_challenge import get_challenge
 from cardsim.ias_ecc.commands.get_data import get_data
@@ -14,9 +13,7 @@ from cardsim.ias_ecc.commands.manage_security_environment import manage_security
 from cardsim.ias_ecc.commands.perform_security_operation import perform_security_operation
 from cardsim.ias_ecc.commands.reference_data import change_reference_data, reset_retry_counter, verify
 from cardsim.ias_ecc.commands.select import select
-from cardsim.ias_ecc.context import CardContext
-
-CommandFunction = Callable[[CardContext, CommandApdu], Response]
+from cardsim.ias_ecc.generation import CommandFunction
 
 COMMANDS: Mapping[int, CommandFunction] = MappingProxyType(
     {
