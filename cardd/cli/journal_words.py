@@ -21,6 +21,7 @@ KINDS: Final[Mapping[str, str]] = {
     "caller-connected": N_("program connected"),
     "card-departed": N_("card gone"),
     "card-inserted": N_("card inserted"),
+    "clock-set-back": N_("clock set back"),
     "configuration-changed": N_("configuration read again"),
     "consent-asked": N_("consent asked"),
     "consent-given": N_("consent given"),

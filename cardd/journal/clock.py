@@ -24,6 +24,12 @@ class Stamp(NamedTuple):
     monotonic: int
     boot: str
 
+    def set_back_from(self, earlier: Stamp) -> bool:
+        """Whether the wall clock was set back between an earlier stamp and this one. Stamps of one boot whose monotonic
+        clock is in the wrong order, too, were only written in another order than taken."""
+        same_boot = self.boot == earlier.boot
+        return self.microseconds < earlier.microseconds and not (same_boot and self.monotonic < earlier.monotonic)
+
 
 class Clock(Protocol):
     """Where stamps come from."""
@@ -52,6 +58,15 @@ def time_text(microseconds: int) -> str:
 @functools.lru_cache(maxsize=16)
 def _second_text(seconds: int) -> str:
     return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
+
+
+def written_stamp(time: bytes) -> Stamp | None:
+    """The wall clock of a line, as `time_text` wrote it, of a boot that is no boot; None where it is no time."""
+    try:
+        moment = time_of(time.decode("ascii"))
+    except ValueError:
+        return None
+    return Stamp((moment - _EPOCH) // timedelta(microseconds=1), 0, "")
 
 
 def time_of(text: str) -> datetime:

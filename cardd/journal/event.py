@@ -22,6 +22,7 @@ class Kind(enum.StrEnum):
     DAEMON_STARTED = "daemon-started"
     DAEMON_STOPPED = "daemon-stopped"
     CALLER_CONNECTED = "caller-connected"
+    CLOCK_SET_BACK = "clock-set-back"
     CARD_INSERTED = "card-inserted"
     CARD_DEPARTED = "card-departed"
     IDENTIFIED = "identified"

@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from cardd.journal.clock import Stamp, written_stamp
 from cardd.journal.entry import LINE_MAX
 from cardd.journal.errors import LineMalformed
 
@@ -22,7 +23,7 @@ HEAD = re.compile(r"(?<![0-9a-f])([0-9a-f]{32}):(\d{1,15}):([0-9a-f]{64})(?![0-9
 _TEXT = rb'"(?:[^"\\\x00-\x1f\x7f]++|\\[^\x00-\x1f])*+"'
 _PARTICULAR = rb'"[a-z-]{1,32}":(?:' + _TEXT + rb"|\d{1,19}|true|false)"
 _ENTRY = re.compile(
-    rb'\{"boot":"[0-9a-f-]{36}",'
+    rb'\{"boot":"(?P<boot>[0-9a-f-]{36})",'
     rb'"caller":(?:null|\{"application":'
     + _TEXT
     + rb',"pid":(?:null|\d{1,19}),"uid":\d{1,19},"unit":'
@@ -165,6 +166,15 @@ class Head:
         return cls(found[1], int(found[2]), found[3])
 
 
+def stamp_of(line: bytes) -> Stamp | None:
+    """When an entry was stamped; None where its time is none, or the line is no entry."""
+    found = _ENTRY.fullmatch(line)
+    wall = None if found is None else written_stamp(found["time"])
+    if found is None or wall is None:
+        return None
+    return Stamp(wall.microseconds, int(found["monotonic"]), found["boot"].decode())
+
+
 def digest_of(line: bytes) -> str:
     """SHA-256 of a line as written, newline included."""
     return hashlib.sha256(line).hexdigest()
@@ -191,7 +201,7 @@ def read_link(line: bytes) -> Link:
     """
     found = _ENTRY.fullmatch(line) if len(line) <= LINE_MAX else None
     if found is not None:
-        kind, _, prev, seq, time = found.groups()
+        _, kind, _, prev, seq, time = found.groups()
         if kind in _RESERVED or not _is_utf8(line):
             raise LineMalformed("an entry in disguise, or not UTF-8")
         return Link(int(seq), prev.decode(), kind.decode(), digest_of(line), time, line)

@@ -54,6 +54,7 @@ class Scan:
         stop: offset behind the last byte that is no unused room.
         last: the last line that has the form of one, good or not.
         key: the key that the last such seal or header names as the one in force.
+        time: of the last good line, as it is written.
         spoilt: whether something else follows the good lines.
     """
 
@@ -63,6 +64,7 @@ class Scan:
     stop: int = 0
     last: Link | None = None
     key: str | None = None
+    time: bytes = b""
     spoilt: bool = False
 
     @property
@@ -92,6 +94,7 @@ def scan(handle: Handle, name: str) -> Scan:
         else:
             found.position = good
             found.end = found.stop
+            found.time = link.time if link is not None else b""
             found.lines += 1
     return found
 

@@ -6,28 +6,22 @@ Everything here blocks, and belongs to the writer thread alone.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from cardd.journal import recovery
-from cardd.journal.clock import Clock, time_text
+from cardd.journal.clock import Clock, Stamp, time_text
 from cardd.journal.entry import Body, body_of
 from cardd.journal.errors import trouble_of
 from cardd.journal.event import Detail, Event, Kind
 from cardd.journal.files import Files, write_all
-from cardd.journal.link import ORIGIN, Head, Header, Seal, digest_of
-from cardd.journal.recovery import BATCH_MAX, Position, Scan
-from cardd.journal.sealing import FIRST_KEY_FILE, KEY_FILE, KeyRing
-from cardd.journal.segment import Segment, close_segment, create_segment, first_seq, segment_names
+from cardd.journal.link import Head, Header, Seal, digest_of
+from cardd.journal.opening import SEAL_ROOM, break_event, open_journal
+from cardd.journal.recovery import BATCH_MAX, Position
+from cardd.journal.sealing import KeyRing
+from cardd.journal.segment import Segment, close_segment, create_segment
 
 log = logging.getLogger("cardd.journal")
-
-_SEAL_ROOM = 1024
-"""Bytes kept free at a segment's end for its last seal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +54,8 @@ class Store:
         self._before: Position | None = None
         """Where the chain stood before the segment's header, should that segment be taken away again."""
         self._suspect = False
+        self._latest: Stamp | None = None
+        """Of the last entry; of the last line's wall clock alone (no boot) where a former process wrote it."""
         self._told: list[Event] = []
         self._cuts: list[str] = []
         self._locked = False
@@ -89,7 +85,7 @@ class Store:
         """
         try:
             self._make_ready()
-            return self._append_entries(bodies)
+            return self._append(bodies)
         except OSError as error:
             self._take_back()
             raise trouble_of(error) from error
@@ -149,63 +145,11 @@ class Store:
         if self._segment is not None:
             self._segment.handle.close()
             self._segment = None
-        self._told.clear()
-        position = self._resume()
-        if position is None:
-            began_anew = KEY_FILE in self._files.names()
-            self._ring.take_up(None)
-            position = Position(uuid.uuid4().hex, 0, ORIGIN, self._ring.public, 0, None, 0)
-            self._write_first_key(position.key)
-            if began_anew:
-                self._tell("no-segment-found")
-        elif not self._ring.take_up(position.key):
-            self._tell("sealing-key-lost")
-            self._close_segment()
-            position = replace(position, key=self._ring.public)
+        opened = open_journal(self._files, self._ring)
+        self._segment, self._before = opened.segment, None
+        self._told, self._latest = opened.told, opened.latest
         self._cuts = recovery.pending_cuts(self._files)
-        self._position = position
-
-    def _resume(self) -> Position | None:
-        """Where the newest segment ends; opens it if it can go on."""
-        damaged: list[tuple[str, Scan]] = []
-        for name in reversed(segment_names(self._files)):
-            found = self._scan(name)
-            if found.spoilt and not found.torn:
-                damaged.append((name, found))
-                self._tell("damage", {Detail.FILE: name})
-            elif found.position is None:
-                # Its creation was never finished, so no acknowledged entry can be in it.
-                self._files.remove(name)
-                self._files.sync_directory()
-            elif not damaged:
-                self._go_on_in(name, found)
-            if found.position is not None:
-                return _behind_damage(damaged, found.position) if damaged else found.position
-        return _behind_damage(damaged, None) if damaged else None
-
-    def _scan(self, name: str) -> Scan:
-        handle = self._files.open(name)
-        try:
-            found = recovery.scan(handle, name)
-            if found.spoilt:
-                log.warning("%s is spoilt from byte %d to %d", name, found.end, found.stop)
-            if found.torn:
-                recovery.keep_torn(self._files, handle, name, found)
-        finally:
-            handle.close()
-        return found
-
-    def _go_on_in(self, name: str, found: Scan) -> None:
-        """Write on in this segment if it has room and was not torn; close it otherwise."""
-        size = self._files.size(name)
-        if size == found.end:
-            return  # closed already
-        segment = Segment(name, self._files.open(name, write=True), first_seq(name), found.end, found.lines, size)
-        self._segment = segment
-        self._before = None
-        recovery.rewrite_tail(segment.handle, segment.end)
-        if found.spoilt or size - found.end < _SEAL_ROOM:
-            self._close_segment()
+        self._position = opened.position
 
     def _close_segment(self) -> None:
         if self._segment is not None:
@@ -223,7 +167,7 @@ class Store:
             self._files.sync_directory()
         else:
             if not self._tail_holds(segment):
-                self._tell("tail-differs", {Detail.FILE: segment.name})
+                self._told.append(break_event("tail-differs", {Detail.FILE: segment.name}))
             self._close_segment()
         self._suspect = False
 
@@ -256,10 +200,6 @@ class Store:
         self._before = position
         self._position = recovery.after_header(header, digest_of(header.line()), position.unsealed)
 
-    def _tell(self, cause: str, more: dict[Detail, str] | None = None) -> None:
-        log.warning("the journal goes on after a break: %s", cause)
-        self._told.append(Event(Kind.JOURNAL_CUT, what={Detail.CAUSE: cause, **(more or {})}))
-
     def _tell_what_was_cut(self) -> None:
         if not self._told and not self._cuts:
             return
@@ -267,39 +207,38 @@ class Store:
         now = self._clock.now()
         bodies = [body_of(event, now) for event in events]
         while bodies:
-            del bodies[: len(self._append_entries(bodies))]
+            del bodies[: len(self._append(bodies))]
         self._told.clear()
         for side in self._cuts:
             recovery.cut_told(self._files, side)
         self._cuts.clear()
 
-    def _write_first_key(self, public: str) -> None:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
-        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        if FIRST_KEY_FILE in self._files.names():
-            self._files.remove(FIRST_KEY_FILE)
-        handle = self._files.create(FIRST_KEY_FILE, 0o644)
-        try:
-            write_all(handle, 0, pem)
-            handle.sync()
-        finally:
-            handle.close()
-
     # --- writing --------------------------------------------------------------------------------------------------
+
+    def _append(self, bodies: Sequence[Body]) -> list[Head]:
+        """Write entries, before them one that tells of a clock that was set back."""
+        stamp, latest = bodies[0].stamp, self._latest
+        if latest is not None and stamp.set_back_from(latest):
+            what = {Detail.FIRST: time_text(latest.microseconds), Detail.LAST: time_text(stamp.microseconds)}
+            log.warning("the clock was set back from %s to %s", what[Detail.FIRST], what[Detail.LAST])
+            self._append_entries([body_of(Event(Kind.CLOCK_SET_BACK, what=what), stamp)])
+        return self._append_entries(bodies)
 
     def _append_entries(self, bodies: Sequence[Body]) -> list[Head]:
         position = self._placed()
         # A first guess at the length, from the text that is there: the digest, the number and escapes make the rest.
         self._make_room(sum(len(one.before) + len(one.middle) + len(one.after) + 512 for one in bodies[:1]))
         position = self._placed()
-        room = self._open_segment().capacity - self._open_segment().end - _SEAL_ROOM
+        room = self._open_segment().capacity - self._open_segment().end - SEAL_ROOM
         lines: list[bytes] = []
         heads: list[Head] = []
         seq, digest, size = position.seq, position.digest, 0
+        latest = bodies[0].stamp
         for body in bodies:
             line = body.line(seq + 1, digest)
-            if lines and size + len(line) > min(room, BATCH_MAX):
+            if lines and (size + len(line) > min(room, BATCH_MAX) or body.stamp.set_back_from(latest)):
                 break
+            latest = body.stamp
             size += len(line)
             seq += 1
             digest = digest_of(line)
@@ -317,6 +256,7 @@ class Store:
             ),
             count,
         )
+        self._latest = latest
         return heads
 
     def _append_seal(self) -> None:
@@ -354,7 +294,7 @@ class Store:
     def _make_room(self, length: int) -> None:
         """Go over to a new segment if this one has not room for ``length`` bytes and its seal."""
         segment = self._open_segment()
-        if segment.bare or segment.end + length + _SEAL_ROOM <= segment.capacity:
+        if segment.bare or segment.end + length + SEAL_ROOM <= segment.capacity:
             return
         if self.unsealed > 0:
             self._append_seal()
@@ -373,18 +313,3 @@ class Store:
         if self._segment is None:
             raise RuntimeError("no segment is open")
         return self._segment
-
-
-def _behind_damage(damaged: Sequence[tuple[str, Scan]], position: Position | None) -> Position:
-    """Where to go on behind files that are left as they are for whoever investigates: after the last line in them."""
-    name, newest = damaged[0]
-    base = position or Position(uuid.uuid4().hex, first_seq(name), ORIGIN, "", 0, None, 1)
-    last = next((found.last for _, found in damaged if found.last is not None), None)
-    return replace(
-        base,
-        seq=max(base.seq, first_seq(name), last.seq if last else 0),
-        digest=last.digest if last else base.digest,
-        key=newest.key or base.key,
-        segment=first_seq(name),
-        unsealed=1,
-    )

@@ -23,6 +23,7 @@ from cardd.journal.link import (
     read_header,
     read_link,
     read_seal,
+    stamp_of,
 )
 from cardd.journal.problems import Fault, Findings, Report
 from cardd.journal.segment import RawLine, first_seq, read_lines, segment_names
@@ -135,7 +136,7 @@ class Tally:
         self.clock_back = 0
         self.unsealed = 0
         self.witnessed = 0
-        self._time = b""
+        self._time = self._line = b""
 
     def line(self, spot: Spot, link: Link) -> None:
         """A line in its place."""
@@ -145,9 +146,6 @@ class Tally:
             self._seal(read_seal(link.line), spot.file)
         else:
             self._entry(link)
-        if link.time < self._time:
-            self.clock_back += 1
-        self._time = link.time
         if self._witnesses:
             self._compare(spot, link)
 
@@ -158,6 +156,9 @@ class Tally:
             self.total += 1
         if link.kind == Kind.JOURNAL_CUT:
             self.cuts += 1
+        if link.time < self._time and _set_back(self._line, link.line):
+            self.clock_back += 1
+        self._time, self._line = link.time, link.line
 
     def _header(self, header: Header, file: str) -> None:
         if self.journal is None:
@@ -219,6 +220,11 @@ class Tally:
             yield f"The journal tells of {self.cuts} cuts or breaks (entries of kind journal-cut)."
         if self.clock_back:
             yield f"The clock went back {self.clock_back} times."
+
+
+def _set_back(earlier: bytes, later: bytes) -> bool:
+    before, after = stamp_of(earlier), stamp_of(later)
+    return before is not None and after is not None and after.set_back_from(before)
 
 
 class _Verification:
