@@ -189,8 +189,9 @@ async def running_core(
     queue: int = 64,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     memory: Path | None = None,
+    account: Account | None = None,
 ) -> AsyncIterator[Core]:
-    """A core with one reader; everything has stopped afterwards."""
+    """A core with one reader; everything has stopped afterwards. Its journal is `Noted`, unless an account is given."""
     with tempfile.TemporaryDirectory(prefix="cardd-authorities-") as name:
         authorities = Path(name)
         for source in (pki_store().root_certificate(), pki_store().intermediate_certificate()):
@@ -199,7 +200,7 @@ async def running_core(
     pcsc = InProcessPcsc()
     stack = PcscStack(pcsc)
     journal, heard = Noted(), Heard()
-    sessions = Sessions(Environment(lambda: store, clock), Account(journal, journal))
+    sessions = Sessions(Environment(lambda: store, clock), account or Account(journal, journal))
     sessions.listen(heard)
     roster = Roster(stack, Drivers([driver]), sessions, memory=open_memory(memory), hold=hold, queue=queue)
     loop = asyncio.get_running_loop()

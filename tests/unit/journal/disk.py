@@ -56,6 +56,8 @@ class MemoryDisk:
         self.inodes: dict[str, Inode] = {}
         self.durable_names: dict[str, Inode] = {}
         self.calls: list[str] = []
+        self.touched: list[tuple[str, str]] = []
+        """Each of the calls with the file that it was on, "" for the directory."""
         self.failures: dict[int, Failure] = {}
         """By number of the call (only calls that change or sync something are counted)."""
         self.lasting: Failure | None = None
@@ -63,9 +65,10 @@ class MemoryDisk:
         self.refuses: Callable[[bytes], bool] = lambda _data: False
         """Which writes find no space."""
 
-    def _call(self, name: str) -> Failure | None:
+    def _call(self, name: str, file: str = "") -> Failure | None:
         failure = self.failures.get(len(self.calls), self.lasting)
         self.calls.append(name)
+        self.touched.append((name, file))
         if failure in {None, Failure.SHORT, Failure.CRASH}:
             return failure
         assert failure is not None
@@ -83,26 +86,26 @@ class MemoryDisk:
         return len(self._inode(name).seen)
 
     def create(self, name: str, mode: int) -> MemoryHandle:
-        crash = self._call("create")
+        crash = self._call("create", name)
         if name in self.inodes:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         self.inodes[name] = Inode(mode=mode)
         self._crash_if(crash)
-        return MemoryHandle(self, self.inodes[name])
+        return MemoryHandle(self, self.inodes[name], name)
 
     def open(self, name: str, *, write: bool = False) -> MemoryHandle:
         inode = self._inode(name)
         if write and not inode.mode & 0o200:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return MemoryHandle(self, inode)
+        return MemoryHandle(self, inode, name)
 
     def rename(self, name: str, to: str) -> None:
-        crash = self._call("rename")
+        crash = self._call("rename", name)
         self.inodes[to] = self.inodes.pop(name)
         self._crash_if(crash)
 
     def remove(self, name: str) -> None:
-        crash = self._call("remove")
+        crash = self._call("remove", name)
         self._inode(name)
         del self.inodes[name]
         self._crash_if(crash)
@@ -148,15 +151,16 @@ class MemoryDisk:
 class MemoryHandle:
     """An open file of a `MemoryDisk`."""
 
-    def __init__(self, disk: MemoryDisk, inode: Inode) -> None:
+    def __init__(self, disk: MemoryDisk, inode: Inode, name: str) -> None:
         self._disk = disk
         self._inode = inode
+        self._name = name
 
     def read_at(self, offset: int, length: int) -> bytes:
         return bytes(self._inode.seen[offset : offset + length])
 
     def write_at(self, offset: int, data: bytes) -> int:
-        failure = self._disk._call("write")
+        failure = self._disk._call("write", self._name)
         if self._disk.refuses(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if failure in {Failure.SHORT, Failure.CRASH}:
@@ -170,12 +174,12 @@ class MemoryHandle:
         return len(data)
 
     def truncate(self, size: int) -> None:
-        self._disk._crash_if(self._disk._call("truncate"))
+        self._disk._crash_if(self._disk._call("truncate", self._name))
         del self._inode.seen[size:]
         self._inode.dirty.add(size // PAGE)
 
     def sync(self) -> None:
-        failure = self._disk._call("sync")
+        failure = self._disk._call("sync", self._name)
         inode = self._inode
         self._disk._crash_if(failure)
         if failure not in {None, Failure.SHORT}:
@@ -189,7 +193,7 @@ class MemoryHandle:
         inode.dirty.clear()
 
     def make_read_only(self) -> None:
-        crash = self._disk._call("chmod")
+        crash = self._disk._call("chmod", self._name)
         self._inode.mode = 0o440
         self._disk._crash_if(crash)
 

@@ -34,11 +34,11 @@ class GatedDisk(MemoryDisk):
         self.gate.set()
         self.entered = threading.Event()
 
-    def _call(self, name: str) -> Failure | None:
+    def _call(self, name: str, file: str = "") -> Failure | None:
         if name == "sync":
             self.entered.set()
             assert self.gate.wait(60)
-        return super()._call(name)
+        return super()._call(name, file)
 
 
 class Copies:
