@@ -1,4 +1,4 @@
-"""Command APDUs with short lengths (ISO 7816-4, 5.2) and the card's responses."""
+"""Command APDUs (ISO 7816-4, 5.2) and the card's responses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cardsim.status_words import StatusError, StatusWord
 CLA_CHAINING = 0x10
 """Bit 5 of the class byte: more commands of the chain follow (ISO 7816-4, 5.4.1)."""
 HEADER_LENGTH = 4
+SHORT_LE_MAX, EXTENDED_LE_MAX = 256, 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class CommandApdu:
     Args:
         cla, ins, p1, p2: the header, one byte each.
         data: command data field; its repr is left out, since it may be a PIN.
-        le: expected length 1 to 256, or None where the Le field is absent.
+        le: expected length 1 to 256 (65536 where extended), or None where the Le field is absent.
     """
 
     cla: int
@@ -53,11 +54,15 @@ class Response:
         return self.data + self.sw.to_bytes(2, "big")
 
 
-def parse(command: bytes) -> CommandApdu:
-    """Cut a command APDU into its fields; cases 1, 2, 3 and 4 with short lengths.
+def parse(command: bytes, *, extended: bool = False) -> CommandApdu:
+    """Cut a command APDU into its fields; cases 1, 2, 3 and 4.
+
+    Args:
+        command: the APDU.
+        extended: take extended lengths too. EF.ATR of a CPS3 offers command chaining only.
 
     Raises:
-        StatusError: 6700, for anything else. Extended lengths too: EF.ATR of a CPS3 offers command chaining only.
+        StatusError: 6700, for anything else.
     """
     if len(command) < HEADER_LENGTH:
         raise StatusError(StatusWord.WRONG_LENGTH)
@@ -66,9 +71,21 @@ def parse(command: bytes) -> CommandApdu:
     if not body:
         return CommandApdu(cla, ins, p1, p2)
     if len(body) == 1:
-        return CommandApdu(cla, ins, p1, p2, le=body[0] or 256)
-    lc = body[0]
-    data, rest = body[1 : 1 + lc], body[1 + lc :]
-    if lc == 0 or len(data) != lc or len(rest) > 1:
+        return CommandApdu(cla, ins, p1, p2, le=body[0] or SHORT_LE_MAX)
+    data, le = _extended_fields(body) if extended and body[0] == 0 else _fields(body, 1, SHORT_LE_MAX)
+    return CommandApdu(cla, ins, p1, p2, data, le)
+
+
+def _extended_fields(body: bytes) -> tuple[bytes, int | None]:
+    """``00 Le Le``, or ``00 Lc Lc data [Le Le]`` (ISO 7816-4, 5.2)."""
+    if len(body) == 3:
+        return b"", int.from_bytes(body[1:], "big") or EXTENDED_LE_MAX
+    return _fields(body[1:], 2, EXTENDED_LE_MAX)
+
+
+def _fields(body: bytes, width: int, le_max: int) -> tuple[bytes, int | None]:
+    lc = int.from_bytes(body[:width], "big")
+    data, rest = body[width : width + lc], body[width + lc :]
+    if lc == 0 or len(data) != lc or len(rest) not in (0, width):
         raise StatusError(StatusWord.WRONG_LENGTH)
-    return CommandApdu(cla, ins, p1, p2, data, (rest[0] or 256) if rest else None)
+    return data, (int.from_bytes(rest, "big") or le_max) if rest else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class LogoutRule(enum.Enum):
     """Which SELECT drops the verified state of the PINs."""
 
+    ANY_DF = "any-df"
+    """Every one that makes another DF current, and every AID."""
     ANY_AID = "any-aid"
     """The root AID and every application AID; selection by path or file identifier does not."""
     ROOT_AID = "root-aid"
@@ -27,6 +29,41 @@ class PastEnd(enum.Enum):
     """What there is, and 9000."""
 
 
+class OverLimit(enum.Enum):
+    """How READ BINARY answers when Le is above the read limit."""
+
+    SILENT = "9000"
+    """As many bytes as the limit, and 9000."""
+    CORRECT_LENGTH = "6cxx"
+    """No data; 6Cxx tells the limit."""
+    REFUSED = "6700"
+
+
+class UsageData(enum.Enum):
+    """How GET DATA answers to the usage parameters of a PIN (7F41) or key (7F48)."""
+
+    SHOWN = "shown"
+    INCORRECT_DATA = "6a80"
+    NOT_FOUND = "6a88"
+
+
+class MissingObject(enum.Enum):
+    """How GET DATA answers to an object that is not in the current DF."""
+
+    NOT_FOUND = "6a88"
+    INCORRECT_DATA = "6a80"
+
+
+class DfAnswer(enum.Enum):
+    """What SELECT with P2=04 returns for a DF."""
+
+    FCP = "fcp"
+    SILENT_MASTER_FILE = "silent-3f00"
+    """Its FCP, but 9000 alone for the path 3F00."""
+    SILENT = "silent"
+    """9000 alone."""
+
+
 class BlockingTry(enum.Enum):
     """Answer to the wrong PIN that takes the last try."""
 
@@ -34,23 +71,83 @@ class BlockingTry(enum.Enum):
     BLOCKED = "6983"
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """The switches of one card.
+class PinStatusAnswer(enum.Enum):
+    """Answer to VERIFY without data."""
 
-    Args:
-        logout: which SELECT drops verified PINs. GUESS: the root AID is the applet's own, and re-selecting an applet
-            drops its transient state; an application's AID is a DF name inside it, and OpenSC selects one between PIN
-            and use. A real card settles it (VERIFY, SELECT AID, status VERIFY).
-        past_end: READ BINARY past the end. GUESS: 6282, which both known middlewares take; a real card settles it.
-        blocking_try: answer to the wrong PIN that blocks. GUESS: 63C0, then 6983; settled only by blocking a card.
-        pin_for_each_signature: PSO COMPUTE DIGITAL SIGNATURE consumes the verified state. GUESS: no, since no
-            userConsent was seen in key objects.
-        environment_lost_after_use: a computation clears the security environment. GUESS: no.
+    COUNTER = "63cx"
+    REFUSED = "6700"
+
+
+class ShortIdentifiers(enum.Enum):
+    """Which EFs READ BINARY finds by short file identifier."""
+
+    ALL = "all"
+    SERIAL = "serial"
+    """EF.SN alone."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """The switches of one card; each field's metadata says what it does (``meaning``), and why it stands as it does.
+
+    GUESS: every default but ``df_answer`` and ``missing_object``, which are published. A real card settles each by the
+    command it is about; ``blocking_try`` only by blocking one.
     """
 
-    logout: LogoutRule = LogoutRule.ROOT_AID
-    past_end: PastEnd = PastEnd.WARN
-    blocking_try: BlockingTry = BlockingTry.NO_TRY_LEFT
-    pin_for_each_signature: bool = False
-    environment_lost_after_use: bool = False
+    logout: LogoutRule = field(
+        default=LogoutRule.ROOT_AID,
+        # The root AID is the applet's own, and re-selecting an applet drops its transient state; an application's AID
+        # is a DF name inside it, and OpenSC selects one between PIN and use.
+        metadata={"meaning": "which SELECT drops verified PINs"},
+    )
+    past_end: PastEnd = field(default=PastEnd.WARN, metadata={"meaning": "READ BINARY past the end of the file"})
+    read_limit: int = field(
+        default=256, metadata={"meaning": "bytes that READ BINARY gives at most", "range": (64, 256)}
+    )
+    over_limit: OverLimit = field(
+        default=OverLimit.SILENT, metadata={"meaning": "READ BINARY of more than read_limit bytes"}
+    )
+    short_identifiers: ShortIdentifiers = field(
+        default=ShortIdentifiers.ALL, metadata={"meaning": "which files READ BINARY finds by short identifier"}
+    )
+    select_without_answer: bool = field(default=True, metadata={"meaning": "SELECT takes P2=0C, else 6A86"})
+    df_answer: DfAnswer = field(
+        default=DfAnswer.SILENT_MASTER_FILE, metadata={"meaning": "what SELECT with P2=04 returns for a DF"}
+    )
+    fcp_rules_last: bool = field(
+        default=False, metadata={"meaning": "the FCP has the access rules behind the life cycle"}
+    )
+    usage_data: UsageData = field(
+        # A published tool lists no size for the PIN.
+        default=UsageData.INCORRECT_DATA,
+        metadata={"meaning": "GET DATA on the usage parameters of a PIN or key"},
+    )
+    missing_object: MissingObject = field(
+        default=MissingObject.NOT_FOUND, metadata={"meaning": "GET DATA on an object of another DF, or of none"}
+    )
+    pin_status: PinStatusAnswer = field(
+        default=PinStatusAnswer.COUNTER, metadata={"meaning": "VERIFY without data while the PIN is not verified"}
+    )
+    blocking_try: BlockingTry = field(
+        default=BlockingTry.NO_TRY_LEFT, metadata={"meaning": "the wrong PIN that takes the last try"}
+    )
+    unpadded_pin: bool = field(default=False, metadata={"meaning": "PIN commands take the digits without padding too"})
+    reset_with_puk: bool = field(
+        default=False, metadata={"meaning": "RESET RETRY COUNTER takes P1=00 with the PUK before the new PIN"}
+    )
+    pin_for_each_signature: bool = field(
+        # No userConsent was seen in key objects.
+        default=False,
+        metadata={"meaning": "COMPUTE DIGITAL SIGNATURE consumes the verified PIN"},
+    )
+    pin_lost_after_use: bool = field(
+        default=False, metadata={"meaning": "every computation with a key consumes the verified PIN"}
+    )
+    environment_lost_after_use: bool = field(
+        default=False, metadata={"meaning": "a computation clears the security environment"}
+    )
+    direct_answers: bool = field(
+        default=False, metadata={"meaning": "in T=0, data are answered with data at once, without 61xx"}
+    )
+    extended_length: bool = field(default=False, metadata={"meaning": "commands with extended lengths are taken"})

@@ -1,39 +1,40 @@
 """The professional data objects that the agency's library shows (CPS_ID_CARD, CPS_ACTIVITY_01_PS and the rest).
 
-GUESS: the file identifiers D101 to D104 and the ASN.1 inside all but the activities, whose format was not published;
-the data directory and the files of a real card settle them.
+GUESS: the ASN.1 inside all but the activities, whose format was not published; the files of a real card settle it.
 """
 
 from __future__ import annotations
 
 from cardsim.layouts.content import DataObject
+from cardsim.layouts.numbers import Numbers
 from cardsim.pkcs15 import SEQUENCE, text
 from cardsim.profiles.model import Activity, Profile
+from cardsim.profiles.switches import FID_CPS_DATA, FID_FIRST_ACTIVITY
 from cardsim.tlv import encode
 
 PRINTABLE_STRING = 0x13
-FID_CPS_DATA = 0xD107
-FID_ID_CARD, FID_NAME, FID_LANGUAGE, FID_INFO = 0xD101, 0xD102, 0xD103, 0xD104
-FID_FIRST_ACTIVITY = 0xD120
+
+
 CPS_DATA_SIZE = 128
 
 
-def data_objects(profile: Profile, generation: str) -> tuple[DataObject, ...]:
+def data_objects(profile: Profile, generation: str, numbers: Numbers) -> tuple[DataObject, ...]:
     """All data objects of a profile, in the order of the data directory.
 
     Args:
         profile: the profile.
         generation: as in the token label, ``CPS3v3``.
+        numbers: file identifiers.
     """
     holder = profile.holder
     free = (
         DataObject("CPS_DATA", FID_CPS_DATA, bytes(CPS_DATA_SIZE), writable=True),
-        DataObject("CPS_ID_CARD", FID_ID_CARD, encode(SEQUENCE, _printable(profile.card.number), text(generation))),
+        DataObject("CPS_ID_CARD", numbers.id_card, encode(SEQUENCE, _printable(profile.card.number), text(generation))),
         DataObject(
-            "CPS_NAME_PS", FID_NAME, encode(SEQUENCE, text(holder.surname or ""), text(holder.given_name or ""))
+            "CPS_NAME_PS", numbers.name, encode(SEQUENCE, text(holder.surname or ""), text(holder.given_name or ""))
         ),
-        DataObject("CPS_LANG_PS", FID_LANGUAGE, _printable("fr")),
-        DataObject("CPS_INFO_PS", FID_INFO, _info(profile)),
+        DataObject("CPS_LANG_PS", numbers.language, _printable("fr")),
+        DataObject("CPS_INFO_PS", numbers.info, _info(profile)),
     )
     return free + tuple(_activity(activity) for activity in profile.activities)
 

@@ -7,7 +7,8 @@ import os
 from cardsim.card import CardProtocol
 from cardsim.data_objects import data_objects
 from cardsim.ias_ecc.system import IasEccCard
-from cardsim.layouts import cps3
+from cardsim.layouts import build
+from cardsim.layouts.catalogue import LAYOUTS
 from cardsim.layouts.content import CardContent, KeyPair
 from cardsim.pki.store import Credentials, PkiStore
 from cardsim.profiles.model import Profile
@@ -32,7 +33,8 @@ def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes 
         PkiStoreError: the store cannot be used.
     """
     credentials = store.card(profile)
-    card = profile.card
+    card, layout = profile.card, LAYOUTS[profile.card.layout]
+    numbers = profile.numbers or layout.numbers
     content = CardContent(
         serial=card.serial,
         label=f"{CPS3_GENERATION}-{card.number}",
@@ -42,13 +44,14 @@ def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes 
         puk_tries_left=card.puk_tries_left,
         signature=_key_pair(credentials.signature),
         authentication=_key_pair(credentials.authentication),
-        data_objects=data_objects(profile, CPS3_GENERATION),
+        data_objects=data_objects(profile, CPS3_GENERATION, numbers),
+        authority_certificate=store.intermediate_certificate().read_bytes() if layout.authority_label else b"",
     )
     return IasEccCard(
-        cps3.master_file(content),
-        atr=cps3.ATR,
+        build.master_file(layout, content, numbers),
+        atr=layout.atr,
         protocol=CardProtocol.T0,
-        behaviour=profile.behaviour,
+        behaviour=profile.behaviour or layout.behaviour,
         random_bytes=random_bytes,
     )
 

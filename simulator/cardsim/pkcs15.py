@@ -94,6 +94,12 @@ def access_rule(mode: bytes, condition: bytes) -> bytes:
     return encode(SEQUENCE, mode, condition)
 
 
+def access_rules(rules: Iterable[bytes]) -> bytes:
+    """The SEQUENCE of encoded access rules; nothing where there are none."""
+    encoded = b"".join(rules)
+    return encode(SEQUENCE, encoded) if encoded else b""
+
+
 def by(identifier: int) -> bytes:
     """Security condition: the authentication object of that identifier."""
     return encode(OCTET_STRING, bytes([identifier]))
@@ -128,27 +134,29 @@ class Application:
 # ODF and CIAInfo
 
 
-def object_directory(entries: Iterable[tuple[int, int]]) -> bytes:
-    """EF.OD: for each (context tag, file identifier) the path of a directory."""
-    return b"".join(encode(tag, path(fid)) for tag, fid in entries)
+def object_directory(entries: Iterable[tuple[int, tuple[int, ...]]]) -> bytes:
+    """EF.OD: for each context tag the path of a directory."""
+    return b"".join(encode(tag, path(*where)) for tag, where in entries)
 
 
-def cia_info(label: str, manufacturer: str, last_update: str) -> bytes:
-    """EF.CIAInfo: version 1, no serial number, read-only and login required.
+def cia_info(label: str, manufacturer: str, flags: bytes, last_update: str | None) -> bytes:
+    """EF.CIAInfo: version 1, no serial number.
 
     Args:
         label: token label.
         manufacturer: manufacturer identifier.
-        last_update: GeneralizedTime, as ``20100316110000Z``.
+        flags: card flags, an encoded BIT STRING.
+        last_update: GeneralizedTime, as ``20100316110000Z``, or None without it.
     """
+    updated = b"" if last_update is None else encode(CONTEXT_5, encode(GENERALIZED_TIME, last_update.encode()))
     return encode(
         SEQUENCE,
         integer(0),
         text(manufacturer),
         encode(0x80, label.encode()),
-        bytes.fromhex("030206C0"),
+        flags,
         encode(CONTEXT_2, *(algorithm.encode() for algorithm in ALGORITHMS)),
-        encode(CONTEXT_5, encode(GENERALIZED_TIME, last_update.encode())),
+        updated,
     )
 
 
@@ -161,35 +169,33 @@ class PinEntry:
 
     Args:
         label: shown name.
-        identifier: its authentication identifier.
+        object_flags: common object flags, an encoded BIT STRING.
         authentication: identifier of the object that unblocks it, or None.
+        rules: encoded access rules; none, and the entry has none.
+        identifier: its authentication identifier.
         flags: PIN flags, an encoded BIT STRING.
         min_length, stored_length, max_length: in bytes.
         reference: P2 of VERIFY.
         pad: padding byte, or None.
+        path: file identifiers of the DF it is known in, or None.
     """
 
     label: str
-    identifier: int
+    object_flags: bytes
     authentication: int | None
+    rules: tuple[bytes, ...]
+    identifier: int
     flags: bytes
     min_length: int
     stored_length: int
     max_length: int
     reference: int
     pad: int | None
+    path: tuple[int, ...] | None
 
-    def encode(self, changed_by: int | None) -> bytes:
-        """AuthenticationObject { common, class, PIN attributes }.
-
-        Args:
-            changed_by: identifier of the object that may change it, for the third access rule; None without that rule.
-        """
-        rules = [access_rule(ACCESS_READ_SHORT, ALWAYS), access_rule(ACCESS_UPDATE, ALWAYS)]
-        if changed_by is not None:
-            rules.append(access_rule(ACCESS_PIN_CHANGE, by(changed_by)))
+    def encode(self) -> bytes:
+        """AuthenticationObject { common, class, PIN attributes }."""
         authentication = b"" if self.authentication is None else by(self.authentication)
-        pad = b"" if self.pad is None else encode(OCTET_STRING, bytes([self.pad]))
         attributes = encode(
             SEQUENCE,
             self.flags,
@@ -198,9 +204,10 @@ class PinEntry:
             integer(self.stored_length),
             integer(self.max_length),
             encode(0x80, bytes([self.reference])),
-            pad,
+            b"" if self.pad is None else encode(OCTET_STRING, bytes([self.pad])),
+            b"" if self.path is None else path(*self.path),
         )
-        common = encode(SEQUENCE, text(self.label), NO_FLAGS_SHORT, authentication, encode(SEQUENCE, *rules))
+        common = encode(SEQUENCE, text(self.label), self.object_flags, authentication, access_rules(self.rules))
         return encode(SEQUENCE, common, encode(SEQUENCE, by(self.identifier)), encode(CONTEXT_1, attributes))
 
 
@@ -219,7 +226,8 @@ class PrivateKeyEntry:
         identifier: the key's identifier.
         usage: key usage, an encoded BIT STRING.
         native: access flags, an encoded BIT STRING.
-        reference: key reference.
+        reference: value of the INTEGER that is the key reference.
+        path: file identifiers of its DF; none is the empty path, as with the AID in EF.DIR's discretionary data.
         modulus_bits: size of the modulus.
     """
 
@@ -230,37 +238,64 @@ class PrivateKeyEntry:
     identifier: bytes
     usage: bytes
     native: bytes
-    reference: int
+    reference: bytes
+    path: tuple[int, ...]
     modulus_bits: int
 
     def encode(self) -> bytes:
-        """PrivateKeyObject with an empty path, as with the AID in EF.DIR's discretionary data."""
-        common = encode(SEQUENCE, text(self.label), self.flags, by(self.user), encode(SEQUENCE, *self.rules))
-        # Two bytes at least: middlewares drop a one-byte reference with the highest bit set.
-        reference = encode(INTEGER, self.reference.to_bytes(2, "big"))
+        """PrivateKeyObject { common, class, RSA attributes }."""
+        common = encode(SEQUENCE, text(self.label), self.flags, by(self.user), access_rules(self.rules))
+        reference = encode(INTEGER, self.reference)
         key = encode(SEQUENCE, encode(OCTET_STRING, self.identifier), self.usage, self.native, reference)
-        attributes = encode(CONTEXT_1, encode(SEQUENCE, path(), integer(self.modulus_bits)))
+        attributes = encode(CONTEXT_1, encode(SEQUENCE, path(*self.path), integer(self.modulus_bits)))
         return encode(SEQUENCE, common, key, attributes)
 
 
-def certificate_entry(label: str, updated_by: int, identifier: bytes, fid: int) -> bytes:
-    """CertificateObject: free to read, updated by the PIN; the path is one file identifier."""
-    rules = encode(SEQUENCE, access_rule(ACCESS_READ, ALWAYS), access_rule(ACCESS_UPDATE, by(updated_by)))
-    common = encode(SEQUENCE, text(label), NO_FLAGS, rules)
+def certificate_entry(
+    label: str, flags: bytes, rules: tuple[bytes, ...], identifier: bytes, where: tuple[int, ...]
+) -> bytes:
+    """CertificateObject of a holder's certificate.
+
+    Args:
+        label: shown name.
+        flags: common object flags, an encoded BIT STRING.
+        rules: encoded access rules; none, and the entry has none.
+        identifier: that of its key.
+        where: path of its file.
+    """
     return encode(
         SEQUENCE,
-        common,
+        encode(SEQUENCE, text(label), flags, access_rules(rules)),
         encode(SEQUENCE, encode(OCTET_STRING, identifier)),
-        encode(CONTEXT_1, encode(SEQUENCE, path(fid))),
+        encode(CONTEXT_1, encode(SEQUENCE, path(*where))),
     )
 
 
-def data_entry(label: str, application: str, fid: int, user: int | None) -> bytes:
-    """DataObject: free to read, or private to the PIN whose identifier is given."""
-    flags = NO_FLAGS if user is None else PRIVATE + by(user)
+AUTHORITY_IDENTIFIER = b"\x0c"
+
+
+def authority_entry(label: str, flags: bytes, where: tuple[int, ...]) -> bytes:
+    """CertificateObject of an authority's certificate (authority TRUE); arguments as ``certificate_entry``."""
+    return encode(
+        SEQUENCE,
+        encode(SEQUENCE, text(label), flags),
+        encode(SEQUENCE, encode(OCTET_STRING, AUTHORITY_IDENTIFIER), encode(BOOLEAN, b"\xff")),
+        encode(CONTEXT_1, encode(SEQUENCE, path(*where))),
+    )
+
+
+def data_entry(label: str, flags: bytes, application: str, where: tuple[int, ...]) -> bytes:
+    """DataObject.
+
+    Args:
+        label: shown name.
+        flags: encoded common object flags; a private object's are followed by the identifier of its PIN.
+        application: application name.
+        where: path of its file.
+    """
     return encode(
         SEQUENCE,
         encode(SEQUENCE, text(label), flags),
         encode(SEQUENCE, text(application)),
-        encode(CONTEXT_1, path(fid)),
+        encode(CONTEXT_1, path(*where)),
     )

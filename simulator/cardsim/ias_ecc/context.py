@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cardsim.behaviour import Behaviour, LogoutRule
+from cardsim.behaviour import Behaviour, LogoutRule, MissingObject
 from cardsim.ias_ecc import fcp
 from cardsim.ias_ecc.access_rules import Condition, FileAccess, Interface, KeyAccess, PinAccess, condition_for
 from cardsim.ias_ecc.files import DedicatedFile, ElementaryFile, File, access_rules_of
@@ -70,6 +70,8 @@ class CardContext:
             return
         if file is not self.state.current_df:
             self.state.environment.clear()
+            if self.behaviour.logout is LogoutRule.ANY_DF:
+                self.state.verified.clear()
         self.state.current_df = file
         self.state.current_ef = None
 
@@ -82,7 +84,9 @@ class CardContext:
     def selected_by_name(self, file: DedicatedFile) -> None:
         """Apply the switch that says whether SELECT by AID drops the verified PINs."""
         rule = self.behaviour.logout
-        if rule is LogoutRule.ANY_AID or (rule is LogoutRule.ROOT_AID and file is self.master_file):
+        if rule in (LogoutRule.ANY_DF, LogoutRule.ANY_AID) or (
+            rule is LogoutRule.ROOT_AID and file is self.master_file
+        ):
             self.state.verified.clear()
 
     # Objects
@@ -91,11 +95,12 @@ class CardContext:
         """The SDO of that name in the current DF.
 
         Raises:
-            StatusError: 6A88, there is none here.
+            StatusError: 6A88 or 6A80, there is none here.
         """
         found = self.state.current_df.objects.get(name)
         if found is None:
-            raise StatusError(StatusWord.REFERENCED_DATA_NOT_FOUND)
+            not_found = self.behaviour.missing_object is MissingObject.NOT_FOUND
+            raise StatusError(StatusWord.REFERENCED_DATA_NOT_FOUND if not_found else StatusWord.INCORRECT_DATA)
         return found
 
     def pin(self, reference: int) -> Pin:
@@ -108,6 +113,18 @@ class CardContext:
         if not isinstance(found, Pin):
             raise StatusError(StatusWord.REFERENCED_DATA_NOT_FOUND)
         return found
+
+    def unblocking(self, pin: Pin) -> Pin:
+        """The reference data whose verification the rule for resetting a PIN demands.
+
+        Raises:
+            StatusError: 6A88, its rule names none.
+        """
+        condition = condition_for(pin.access_rules, self.interface, PinAccess.RESET)
+        stored = self.master_file.objects.get(SdoName(SdoClass.SECURITY_ENVIRONMENT, condition.environment))
+        if not isinstance(stored, StoredEnvironment) or stored.user_password is None:
+            raise StatusError(StatusWord.REFERENCED_DATA_NOT_FOUND)
+        return self.pin(stored.user_password)
 
     def reference(self, template: ControlReferenceTemplate) -> Reference:
         """What MSE SET put into a template.
@@ -170,7 +187,9 @@ class CardContext:
         stored = self.master_file.objects.get(SdoName(SdoClass.SECURITY_ENVIRONMENT, environment))
         return isinstance(stored, StoredEnvironment) and stored.user_password in self.state.verified
 
-    def used_environment(self) -> None:
-        """Apply the switch of cards that forget their security environment after a computation."""
+    def computed(self) -> None:
+        """Apply the switches of cards that forget their security environment or PINs after a computation."""
         if self.behaviour.environment_lost_after_use:
             self.state.environment.clear()
+        if self.behaviour.pin_lost_after_use:
+            self.state.verified.clear()

@@ -12,12 +12,17 @@ DESCRIPTOR_DF = b"\x38"
 LIFE_CYCLE_ACTIVATED = b"\x05"
 
 
-def encode(file: File) -> bytes:
-    """The FCP template of a file: size 80, descriptor 82, identifier 83, name 84, SFI 88, rules A1, life cycle 8A."""
+def encode(file: File, *, rules_last: bool = False) -> bytes:
+    """The FCP template of a file: size 80, descriptor 82, identifier 83, name 84, SFI 88, rules A1, life cycle 8A.
+
+    Args:
+        file: which.
+        rules_last: put the rules behind the life cycle.
+    """
     rules = tlv.encode(TAG_ACCESS_RULES, file.rules.encode())
     life_cycle = tlv.encode(0x8A, LIFE_CYCLE_ACTIVATED)
     specific = _ef(file) if isinstance(file, ElementaryFile) else _df(file)
-    return tlv.encode(TAG_FCP, specific, rules, life_cycle)
+    return tlv.encode(TAG_FCP, specific, *((life_cycle, rules) if rules_last else (rules, life_cycle)))
 
 
 def _ef(file: ElementaryFile) -> bytes:
@@ -38,6 +43,6 @@ def _df(file: DedicatedFile) -> bytes:
         (
             tlv.encode(0x82, DESCRIPTOR_DF),
             tlv.encode(0x83, file.fid.to_bytes(2, "big")),
-            tlv.encode(0x84, file.aid),
+            tlv.encode(0x84, file.aid) if file.aid else b"",
         )
     )

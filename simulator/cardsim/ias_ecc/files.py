@@ -9,6 +9,8 @@ from cardsim.ias_ecc.access_rules import TAG_ACCESS_RULES, Interface
 from cardsim.ias_ecc.sdo import SdoName, SecurityDataObject
 
 MASTER_FILE = 0x3F00
+EF_SN = 0xD003
+"""Serial number of the card: the one EF that middlewares read by short identifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class DedicatedFile:
 
     Args:
         fid: file identifier.
-        aid: DF name, 5 to 16 bytes.
+        aid: DF name, 5 to 16 bytes; empty where it has none.
         rules: access rules.
         parent: the DF it is in; None for the master file.
     """
@@ -91,7 +93,7 @@ class DedicatedFile:
 
     def by_name(self, aid: bytes) -> DedicatedFile | None:
         """This DF or one below it whose DF name is exactly ``aid``."""
-        if self.aid == aid:
+        if self.aid and self.aid == aid:
             return self
         below = (file.by_name(aid) for file in self.children.values() if isinstance(file, DedicatedFile))
         return next((found for found in below if found is not None), None)

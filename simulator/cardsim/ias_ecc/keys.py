@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cardsim import tlv
 from cardsim.ias_ecc.access_rules import TAG_ACCESS_RULES, Interface
-from cardsim.ias_ecc.sdo import TAG_DOCP, SdoClass, SdoName
+from cardsim.ias_ecc.sdo import TAG_DOCP, TAG_KEY_USAGE, SdoClass, SdoName
 from cardsim.rsa import RsaKey
 
 LOCAL = 0x80
@@ -38,8 +38,10 @@ class PrivateKeyObject:
         return tlv.encode(Interface.CONTACT.value, self.rule)
 
     def part(self, tag: int) -> bytes | None:
-        """DOCP with the size of the modulus in bytes (tag 80)."""
+        """Control parameters, and usage data: both with the size of the modulus in bytes (tag 80)."""
+        size = tlv.encode(0x80, self.key.size.to_bytes(2, "big"))
+        if tag == TAG_KEY_USAGE:
+            return tlv.encode(TAG_KEY_USAGE, size)
         if tag != TAG_DOCP:
             return None
-        size = tlv.encode(0x80, self.key.size.to_bytes(2, "big"))
         return tlv.encode(TAG_DOCP, size, tlv.encode(TAG_ACCESS_RULES, self.access_rules))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cardsim import tlv
 from cardsim.ias_ecc.access_rules import TAG_ACCESS_RULES, Interface
-from cardsim.ias_ecc.sdo import TAG_DOCP, SdoClass, SdoName
+from cardsim.ias_ecc.sdo import TAG_DOCP, TAG_PIN_USAGE, SdoClass, SdoName
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Pin:
         tries_max, tries_left: retry counter.
         uses_left: uses left in the card's lifetime, or None where they are not counted.
         rule: compact access rule of the contact interface.
+        size_in_parameters: the control parameters tell the stored length too.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Pin:
     tries_left: int
     rule: bytes
     uses_left: int | None = None
+    size_in_parameters: bool = False
 
     @property
     def name(self) -> SdoName:
@@ -103,14 +105,21 @@ class Pin:
         return tlv.encode(Interface.CONTACT.value, self.rule)
 
     def part(self, tag: int) -> bytes | None:
-        """DOCP with the counters (9A maximum of tries, 9B tries left, 9D uses left); no sizes, as on real cards."""
+        """Control parameters (9A maximum of tries, 9B tries left, 9D uses left, 80 size); usage data (80 longest,
+        81 shortest, in bytes)."""
+        if tag == TAG_PIN_USAGE:
+            policy = self.policy
+            sizes = tlv.encode(0x80, bytes([policy.max_length])), tlv.encode(0x81, bytes([policy.min_length]))
+            return tlv.encode(TAG_PIN_USAGE, *sizes)
         if tag != TAG_DOCP:
             return None
+        size = tlv.encode(0x80, bytes([self.policy.stored_length])) if self.size_in_parameters else b""
         uses = b"" if self.uses_left is None else tlv.encode(0x9D, self.uses_left.to_bytes(2, "big"))
         return tlv.encode(
             TAG_DOCP,
             tlv.encode(0x9A, bytes([self.tries_max])),
             tlv.encode(0x9B, bytes([self.tries_left])),
             uses,
+            size,
             tlv.encode(TAG_ACCESS_RULES, self.access_rules),
         )

@@ -12,6 +12,10 @@ TAG_EXTENDED_HEADER_LIST = 0x4D
 TAG_SDO_TEMPLATE = 0x70
 TAG_DOCP = 0xA0
 """Data object control parameters: counters, sizes, access rules."""
+TAG_PIN_USAGE = 0x7F41
+TAG_KEY_USAGE = 0x7F48
+"""Data object usage parameters of a PIN and of a key."""
+USAGE_PARAMETERS = frozenset({TAG_PIN_USAGE, TAG_KEY_USAGE})
 TAG_ENVIRONMENT = 0x7B
 ALL_OF_IT = 0x80
 """Length byte of a requested tag: the whole data object is wanted."""

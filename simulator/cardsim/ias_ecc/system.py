@@ -47,7 +47,7 @@ class IasEccCard:
     ) -> None:
         self._atr = atr
         self._context = CardContext(master_file, interface, behaviour or Behaviour(), random_bytes)
-        self._transmission = Transmission(protocol)
+        self._transmission = Transmission(protocol, direct=self._context.behaviour.direct_answers)
         self._commands = generation.commands
         self._applications = generation.applications(self._context)
         self._powered = False
@@ -87,7 +87,7 @@ class IasEccCard:
             if not self._powered:
                 return b""
             try:
-                return self._answer(apdu.parse(command)).encode()
+                return self._answer(apdu.parse(command, extended=self._context.behaviour.extended_length)).encode()
             except StatusError as refused:
                 return Response(sw=refused.sw).encode()
 

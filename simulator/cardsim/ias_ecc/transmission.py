@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cardsim.apdu import CLA_CHAINING, CommandApdu, Response
+from cardsim.apdu import CLA_CHAINING, SHORT_LE_MAX, CommandApdu, Response
 from cardsim.card import CardProtocol
 from cardsim.status_words import StatusError, StatusWord, bytes_available, correct_length
 
@@ -23,9 +23,11 @@ class Transmission:
 
     Args:
         protocol: T=0 or T=1.
+        direct: in T=0, answer data with data at once, as readers' drivers that fetch them by themselves make it look.
     """
 
     protocol: CardProtocol
+    direct: bool = False
     _chain: CommandApdu | None = field(default=None, repr=False)
     _pending: bytes = field(default=b"", repr=False)
     _refused: tuple[tuple[int, int, int, int], bytes] | None = field(default=None, repr=False)
@@ -106,6 +108,8 @@ class Transmission:
         return Response(piece, bytes_available(len(rest)))
 
     def _deliver_t0(self, command: CommandApdu, response: Response) -> Response:
+        if self.direct and command.data and len(response.data) <= SHORT_LE_MAX:
+            return response
         if command.data or command.le is None or len(response.data) > 256:
             return self._wait(response.data)
         if command.le != len(response.data):

@@ -50,6 +50,7 @@ class CardContent:
         pin_tries_left, puk_tries_left: retry counters at the start.
         signature, authentication: the two key pairs.
         data_objects: in the order of the data directory.
+        authority_certificate: the issuing authority's, for layouts that hold it.
     """
 
     serial: str
@@ -61,3 +62,4 @@ class CardContent:
     signature: KeyPair
     authentication: KeyPair
     data_objects: tuple[DataObject, ...]
+    authority_certificate: bytes = field(default=b"", repr=False)

@@ -6,14 +6,14 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 
-from cardsim.behaviour import Behaviour, BlockingTry, LogoutRule, PastEnd
+from cardsim.layouts.catalogue import LAYOUTS, STANDARD_LAYOUT
 from cardsim.profiles.model import Activity, CardSettings, CardType, CertificateVariant, Holder, Profile
 from cardsim.profiles.reader import Document, ProfileError, Table
+from cardsim.profiles.switches import read_behaviour, read_numbers
 
 __all__ = ["ProfileError", "load", "names", "parse"]
 
 _SUFFIX = ".toml"
-_LAYOUTS = ("cps3",)
 _CARD_TYPES = {member.name: member for member in CardType}
 
 
@@ -69,10 +69,12 @@ def parse(text: str, file: str, name: str) -> Profile:
     certificates = top.table("certificates")
     variant = certificates.choice("variant", CertificateVariant, CertificateVariant.VALID)
     certificates.finish()
-    behaviour = _behaviour(top.table("behaviour"))
+    layout = LAYOUTS[card.layout]
+    behaviour = read_behaviour(top.table("behaviour"), layout.behaviour)
+    numbers = read_numbers(top.table("numbers"), layout.numbers)
     timing = top.flag("timing", default=False)
     top.finish()
-    return Profile(name, description, holder, card, activities, variant, behaviour, timing)
+    return Profile(name, description, holder, card, activities, variant, behaviour, numbers, timing)
 
 
 def _holder(table: Table) -> Holder:
@@ -107,10 +109,10 @@ def _card(table: Table) -> CardSettings:
         puk=table.text("puk", r"[0-9]{8}", "8 digits"),
         pin_tries_left=table.number("pin_tries_left", 0, 3, default=3),
         puk_tries_left=table.number("puk_tries_left", 0, 10, default=10),
-        layout=table.optional_text("layout") or _LAYOUTS[0],
+        layout=table.optional_text("layout") or STANDARD_LAYOUT.name,
     )
-    if card.layout not in _LAYOUTS:
-        raise table.error("layout", "must be one of " + ", ".join(_LAYOUTS))
+    if card.layout not in LAYOUTS:
+        raise table.error("layout", "must be one of " + ", ".join(LAYOUTS))
     table.finish()
     return card
 
@@ -129,18 +131,3 @@ def _activities(top: Table) -> tuple[Activity, ...]:
             raise table.error("number", "must rise from one activity to the next")
         activities.append(activity)
     return tuple(activities)
-
-
-def _behaviour(table: Table) -> Behaviour:
-    standard = Behaviour()
-    behaviour = Behaviour(
-        logout=table.choice("logout", LogoutRule, standard.logout),
-        past_end=table.choice("past_end", PastEnd, standard.past_end),
-        blocking_try=table.choice("blocking_try", BlockingTry, standard.blocking_try),
-        pin_for_each_signature=table.flag("pin_for_each_signature", default=standard.pin_for_each_signature),
-        environment_lost_after_use=table.flag(
-            "environment_lost_after_use", default=standard.environment_lost_after_use
-        ),
-    )
-    table.finish()
-    return behaviour

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from cardsim.behaviour import Behaviour
+from cardsim.layouts.numbers import Numbers
 
 
 class CardType(enum.IntEnum):
@@ -108,7 +109,7 @@ class CardSettings:
         puk: 8 digits.
         pin_tries_left: 0 to 3; 0 is a blocked card.
         puk_tries_left: 0 to 10.
-        layout: name of the layout; ``cps3`` is the contact CPS3 as real cards publish it.
+        layout: name of the layout; ``cps3`` is the contact CPS3 as real cards publish it, ``cps3-easy`` another one.
     """
 
     number: str
@@ -129,7 +130,8 @@ class Profile:
         description: one line for ``cardsim profiles``.
         holder, card, activities: what is on the card.
         certificates: what is right or wrong with its certificates.
-        behaviour: switches.
+        behaviour: switches; None is what the layout has as its own.
+        numbers: of files, keys and PINs; None is what the layout has as its own.
         timing: the card takes the time of a real one (``cardsim.timing``).
     """
 
@@ -139,5 +141,6 @@ class Profile:
     card: CardSettings
     activities: tuple[Activity, ...] = ()
     certificates: CertificateVariant = CertificateVariant.VALID
-    behaviour: Behaviour = field(default_factory=Behaviour)
+    behaviour: Behaviour | None = None
+    numbers: Numbers | None = None
     timing: bool = False

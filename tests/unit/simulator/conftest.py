@@ -12,6 +12,7 @@ from cardsim.behaviour import Behaviour
 from cardsim.card import CardProtocol
 from cardsim.ias_ecc.system import IasEccCard
 from cardsim.layouts import cps3
+from cardsim.layouts.build import master_file
 from cardsim.layouts.content import CardContent, DataObject, KeyPair
 from cardsim.rsa import RsaKey
 from tests.unit.simulator.host import Host
@@ -64,7 +65,7 @@ def make_host(content: CardContent) -> MakeHost:
     ) -> Host:
         changed = dataclasses.replace(content, **(content_changes or {}))  # type: ignore[arg-type]  # tests name fields
         switches = dataclasses.replace(Behaviour(), **behaviour)  # type: ignore[arg-type]  # tests name fields
-        return Host(IasEccCard(cps3.master_file(changed), atr=cps3.ATR, protocol=protocol, behaviour=switches))
+        return Host(IasEccCard(master_file(cps3.LAYOUT, changed), atr=cps3.ATR, protocol=protocol, behaviour=switches))
 
     return make
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from cardsim.apdu import CommandApdu, Response
-from cardsim.behaviour import PastEnd
+from cardsim.apdu import SHORT_LE_MAX, CommandApdu, Response
+from cardsim.behaviour import OverLimit, PastEnd, ShortIdentifiers
 from cardsim.ias_ecc.access_rules import FileAccess
 from cardsim.ias_ecc.context import CardContext
-from cardsim.ias_ecc.files import ElementaryFile
+from cardsim.ias_ecc.files import EF_SN, ElementaryFile
 from cardsim.status_words import StatusError, StatusWord, correct_length
 
 BY_SHORT_IDENTIFIER = 0x80
-SHORT_LE_MAX = 256
 
 
 def read_binary(card: CardContext, command: CommandApdu) -> Response:
     """Read from the current EF, or from the one that P1 names by short identifier.
 
-    Le = 00 reads to the end of the file within 256 bytes. Le past the end: as the card's behaviour says.
+    Le = 00 reads to the end of the file within 256 bytes. Le past the end, or above the card's limit: as its behaviour
+    says.
 
     Raises:
         StatusError: 6700 no Le, or data; 6982; 6986 no current EF; 6A82 no such short identifier; 6B00 offset past
@@ -28,12 +28,22 @@ def read_binary(card: CardContext, command: CommandApdu) -> Response:
     card.demand_file_access(file, FileAccess.READ)
     if offset >= len(file.content):
         raise StatusError(StatusWord.WRONG_OFFSET)
-    data = bytes(file.content[offset : offset + command.le])
+    length = _within_limit(card, command.le)
+    data = bytes(file.content[offset : offset + length])
     past_end = card.behaviour.past_end
-    if len(data) < command.le and past_end is PastEnd.CORRECT_LENGTH:
+    if len(data) < length and past_end is PastEnd.CORRECT_LENGTH:
         raise StatusError(correct_length(len(data)))
-    warn = len(data) < command.le < SHORT_LE_MAX and past_end is PastEnd.WARN
+    warn = len(data) < length and command.le < SHORT_LE_MAX and past_end is PastEnd.WARN
     return Response(data, StatusWord.END_OF_FILE if warn else StatusWord.SUCCESS, sized=True)
+
+
+def _within_limit(card: CardContext, length: int) -> int:
+    limit, rule = card.behaviour.read_limit, card.behaviour.over_limit
+    if length > limit and rule is OverLimit.REFUSED:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+    if length > limit and rule is OverLimit.CORRECT_LENGTH:
+        raise StatusError(correct_length(limit))
+    return min(length, limit)
 
 
 def update_binary(card: CardContext, command: CommandApdu) -> Response:
@@ -61,7 +71,8 @@ def _addressed(card: CardContext, command: CommandApdu) -> tuple[ElementaryFile,
     if command.p1 & 0x60:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     file = card.state.current_df.by_short_identifier(command.p1 & 0x1F)
-    if file is None:
+    known = card.behaviour.short_identifiers
+    if file is None or known is ShortIdentifiers.NONE or (known is ShortIdentifiers.SERIAL and file.fid != EF_SN):
         raise StatusError(StatusWord.FILE_NOT_FOUND)
     card.select(file)
     return file, command.p2

@@ -24,5 +24,5 @@ def internal_authenticate(card: CardContext, command: CommandApdu) -> Response:
     if not 0 < len(command.data) <= item.key.size * DATA_SHARE_PERCENT // 100:
         raise StatusError(StatusWord.WRONG_LENGTH)
     signature = item.key.sign_pkcs1(command.data)
-    card.used_environment()
+    card.computed()
     return Response(signature)

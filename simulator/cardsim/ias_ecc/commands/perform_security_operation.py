@@ -81,7 +81,7 @@ def compute_digital_signature(card: CardContext, data: bytes) -> Response:
         raise StatusError(StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED)
     digest = data or (kept[1] if kept else b"")
     signature = item.key.sign_pkcs1(algorithm.digest_info(digest))
-    card.used_environment()
+    card.computed()
     if card.behaviour.pin_for_each_signature:
         card.state.verified.clear()
     return Response(signature)
@@ -102,7 +102,7 @@ def decipher(card: CardContext, data: bytes) -> Response:
         plaintext = item.key.decipher_pkcs1(data[1:])
     except PaddingError:
         raise StatusError(StatusWord.INCORRECT_DATA) from None
-    card.used_environment()
+    card.computed()
     return Response(plaintext)
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from cardsim.apdu import CommandApdu, Response
-from cardsim.behaviour import BlockingTry
+from cardsim.behaviour import BlockingTry, PinStatusAnswer
 from cardsim.ias_ecc.access_rules import PinAccess
 from cardsim.ias_ecc.context import CardContext
 from cardsim.ias_ecc.pins import Pin
 from cardsim.status_words import StatusError, StatusWord, tries_left
 
-NEW_VALUE_ONLY = 0x02
-"""P1 of RESET RETRY COUNTER: the data field is the new value; the PUK was verified before."""
+CODE_AND_NEW_VALUE, NEW_VALUE_ONLY = 0x00, 0x02
+"""P1 of RESET RETRY COUNTER: the data field is the PUK and the new value, or the new value after a verified PUK."""
 
 
 def verify(card: CardContext, command: CommandApdu) -> Response:
     """Verify a PIN or PUK; without data: say how it stands, at no cost.
 
-    The data field is the stored form, padded. GUESS: 4 bytes without padding are refused by 6700 and cost no try; a
-    real card settles it at the price of one try at most.
+    The data field is the stored form, padded. A card that does not take the digits alone refuses them by 6700, which
+    costs no try.
 
     Raises:
         StatusError: 63Cx; 6700; 6982; 6983; 6984; 6A86; 6A88.
@@ -26,8 +26,7 @@ def verify(card: CardContext, command: CommandApdu) -> Response:
     if not command.data:
         return _status(card, pin)
     card.demand_object_access(pin, PinAccess.VERIFY)
-    _demand_length(command, pin.policy.stored_length)
-    _present(card, pin, command.data)
+    _present(card, pin, _stored(card, pin, command.data))
     card.state.verified.add(pin.number)
     return Response()
 
@@ -43,23 +42,34 @@ def change_reference_data(card: CardContext, command: CommandApdu) -> Response:
     """
     pin = _addressed(card, command, p1=0x00)
     card.demand_object_access(pin, PinAccess.CHANGE)
-    length = pin.policy.stored_length
-    _demand_length(command, 2 * length)
-    _present(card, pin, command.data[:length])
-    _replace(pin, command.data[length:])
+    half = len(command.data) // 2
+    old, new = (_stored(card, pin, value) for value in (command.data[:half], command.data[half:]))
+    _present(card, pin, old)
+    _replace(pin, new)
     return Response()
 
 
 def reset_retry_counter(card: CardContext, command: CommandApdu) -> Response:
-    """Give a PIN a new value and all its tries, after its PUK was verified. The PIN is then not verified.
+    """Give a PIN a new value and all its tries, after its PUK was verified or with the PUK. It is then not verified.
 
     Raises:
-        StatusError: 6700; 6982; 6A80; 6A86 (also for the forms that carry the PUK: no middleware uses them); 6A88.
+        StatusError: 6700; 6982; 6A80; 6A86 (also for the form that carries the PUK, where the card's behaviour has it
+            not, and for those without a new value); 6A88; with the PUK, as VERIFY.
     """
-    pin = _addressed(card, command, p1=NEW_VALUE_ONLY)
-    card.demand_object_access(pin, PinAccess.RESET)
-    _demand_length(command, pin.policy.stored_length)
-    _replace(pin, command.data)
+    with_code = command.p1 == CODE_AND_NEW_VALUE and card.behaviour.reset_with_puk
+    pin = _addressed(card, command, p1=CODE_AND_NEW_VALUE if with_code else NEW_VALUE_ONLY)
+    value = command.data
+    if with_code:
+        code = card.unblocking(pin)
+        length = code.policy.stored_length
+        presented, value = value[:length], value[length:]
+        new = _stored(card, pin, value)
+        card.demand_object_access(code, PinAccess.VERIFY)
+        _present(card, code, _stored(card, code, presented))
+    else:
+        card.demand_object_access(pin, PinAccess.RESET)
+        new = _stored(card, pin, value)
+    _replace(pin, new)
     card.state.verified.discard(pin.number)
     return Response()
 
@@ -73,14 +83,20 @@ def _addressed(card: CardContext, command: CommandApdu, *, p1: int) -> Pin:
 def _status(card: CardContext, pin: Pin) -> Response:
     if pin.blocked:
         raise StatusError(StatusWord.AUTHENTICATION_METHOD_BLOCKED)
-    if pin.number not in card.state.verified:
-        raise StatusError(tries_left(pin.tries_left))
-    return Response()
+    if pin.number in card.state.verified:
+        return Response()
+    refused = card.behaviour.pin_status is PinStatusAnswer.REFUSED
+    raise StatusError(StatusWord.WRONG_LENGTH if refused else tries_left(pin.tries_left))
 
 
-def _demand_length(command: CommandApdu, length: int) -> None:
-    if len(command.data) != length:
+def _stored(card: CardContext, pin: Pin, value: bytes) -> bytes:
+    """The stored form of a presented value: itself, or with its padding where the card adds it."""
+    policy = pin.policy
+    if card.behaviour.unpadded_pin and policy.min_length <= len(value) <= policy.max_length:
+        return value.ljust(policy.stored_length, bytes([policy.pad]))
+    if len(value) != policy.stored_length:
         raise StatusError(StatusWord.WRONG_LENGTH)
+    return value
 
 
 def _present(card: CardContext, pin: Pin, value: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from cardsim.apdu import CommandApdu, Response
+from cardsim.behaviour import DfAnswer
 from cardsim.ias_ecc import fcp
 from cardsim.ias_ecc.context import CardContext
 from cardsim.ias_ecc.files import MASTER_FILE, DedicatedFile, ElementaryFile, File
@@ -38,6 +39,8 @@ def select(card: CardContext, command: CommandApdu) -> Response:
         StatusError: 6A86 mode unknown, or FCI asked where the card gives none; 6A82 no such file; 6700 odd path.
     """
     mode, answer = _modes(command)
+    if answer is Answer.NOTHING and not card.behaviour.select_without_answer:
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
     file, parent = _FINDERS[mode](card, command.data)
     if answer is Answer.FCI and file is not card.master_file:
         # Published: P2=00 is refused for an application's AID and for an EF; the root AID answers 9000 without data.
@@ -48,9 +51,9 @@ def select(card: CardContext, command: CommandApdu) -> Response:
         card.select(file)
         if mode is SelectBy.DF_NAME:
             card.selected_by_name(file)
-    if answer is not Answer.FCP or _silent(mode, file, card):
+    if answer is not Answer.FCP or _silent(mode, file, card.behaviour.df_answer):
         return Response()
-    return Response(fcp.encode(file))
+    return Response(fcp.encode(file, rules_last=card.behaviour.fcp_rules_last))
 
 
 def _modes(command: CommandApdu) -> tuple[SelectBy, Answer]:
@@ -60,9 +63,11 @@ def _modes(command: CommandApdu) -> tuple[SelectBy, Answer]:
         raise StatusError(StatusWord.INCORRECT_P1_P2) from None
 
 
-def _silent(mode: SelectBy, file: File, card: CardContext) -> bool:
-    """Published: SELECT by path with the path 3F00 answers 9000 without an FCP, whatever P2 asks."""
-    return mode is SelectBy.PATH_FROM_CURRENT_DF and file is card.master_file
+def _silent(mode: SelectBy, file: File, rule: DfAnswer) -> bool:
+    """Published of one card: SELECT by path with the path 3F00 answers 9000 without an FCP, whatever P2 asks."""
+    if isinstance(file, ElementaryFile) or rule is DfAnswer.FCP:
+        return False
+    return rule is DfAnswer.SILENT or (mode is SelectBy.PATH_FROM_CURRENT_DF and file.parent is None)
 
 
 Found = tuple[File, DedicatedFile]

@@ -12,6 +12,7 @@ from cardsim.card import CardProtocol
 from cardsim.ias_ecc.pins import Pin, PinPolicy
 from cardsim.ias_ecc.system import IasEccCard
 from cardsim.layouts import cps3
+from cardsim.layouts.build import master_file
 from cardsim.layouts.content import CardContent, KeyPair
 from cardsim.rsa import RsaKey
 from tests.unit.simulator.host import Host
@@ -61,7 +62,7 @@ def test_value_stays_out_of_repr() -> None:
 def _card() -> IasEccCard:
     pair = KeyPair(_KEY, b"certificate")
     content = CardContent("26000001", "label", "1234", "12345678", 3, 10, pair, pair, ())
-    return IasEccCard(cps3.master_file(content), atr=cps3.ATR, protocol=CardProtocol.T0)
+    return IasEccCard(master_file(cps3.LAYOUT, content), atr=cps3.ATR, protocol=CardProtocol.T0)
 
 
 class PinLife(RuleBasedStateMachine):

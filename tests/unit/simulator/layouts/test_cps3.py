@@ -7,6 +7,7 @@ import pytest
 from cardsim.ias_ecc import fcp
 from cardsim.ias_ecc.files import DedicatedFile, ElementaryFile
 from cardsim.layouts import cps3
+from cardsim.layouts.build import master_file
 from cardsim.layouts.content import CardContent
 
 APPLICATIONS = (
@@ -53,7 +54,7 @@ DATA = (
 @pytest.fixture
 def root(content: CardContent) -> DedicatedFile:
     """The published card."""
-    return cps3.master_file(content)
+    return master_file(cps3.LAYOUT, content)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from cardsim import profiles
 from cardsim.behaviour import Behaviour, BlockingTry, LogoutRule, PastEnd
 from cardsim.identifiers import luhn_check_digit
+from cardsim.layouts import cps3_easy
 from cardsim.profiles import CardType, CertificateVariant, ProfileError
 from cardsim.profiles.loader import parse
+from cardsim.profiles.switches import switches
 
 MINIMAL = """\
 description = "smallest"
@@ -96,8 +99,51 @@ def test_behaviour_switches() -> None:
         '[behaviour]\nlogout = "never"\npast_end = "6cxx"\nblocking_try = "6983"\n'
         "pin_for_each_signature = true\nenvironment_lost_after_use = true\n"
     )
-    expected = Behaviour(LogoutRule.NEVER, PastEnd.CORRECT_LENGTH, BlockingTry.BLOCKED, True, True)
+    expected = Behaviour(
+        logout=LogoutRule.NEVER,
+        past_end=PastEnd.CORRECT_LENGTH,
+        blocking_try=BlockingTry.BLOCKED,
+        pin_for_each_signature=True,
+        environment_lost_after_use=True,
+    )
     assert parse(text, "f", "f").behaviour == expected
+
+
+def test_every_switch_is_taken_in_each_of_its_values() -> None:
+    """What `switches` lists is what a profile may say, and says it to the card."""
+    for switch in switches():
+        taken = set()
+        for value in switch.values:
+            if " to " not in value:
+                behaviour = parse(f"{MINIMAL}[behaviour]\n{switch.name} = {value}\n", "f", "f").behaviour
+                taken.add(getattr(behaviour, switch.name))
+        assert len(taken) == len([value for value in switch.values if " to " not in value])
+
+
+def test_a_layout_brings_its_own_behaviour_and_numbers() -> None:
+    """What the profile names goes before what the layout has."""
+    easy = MINIMAL.replace('serial = "26000001"', 'serial = "26000001"\nlayout = "cps3-easy"')
+    profile = parse(easy + '[behaviour]\npast_end = "9000"\n[numbers]\nkey_directory = 0x7A02\n', "f", "f")
+    assert profile.behaviour == replace(cps3_easy.LAYOUT.behaviour, past_end=PastEnd.SILENT)
+    assert profile.numbers == replace(cps3_easy.LAYOUT.numbers, key_directory=0x7A02)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("pin_directory = 0x3F00", "p.toml:14: numbers.pin_directory: has the number of the card itself"),
+        ("info = 0xD120", "p.toml:14: numbers.info: has the number of the card itself"),
+        ("key_directory = 0x7001", "p.toml:14: numbers.key_directory: has the number of pin_directory"),
+        ("application = 2", "p.toml:14: numbers.application: has the number of the card itself"),
+        ("signature_key = 2", "p.toml:14: numbers.authentication_key: has the number of signature_key"),
+        ("pin = 32", "p.toml:14: numbers.pin: must be an integer from 1 to 31"),
+        ('key_references = "odd"', "p.toml:14: numbers.key_references: must be one of two-bytes, negative"),
+    ],
+)
+def test_numbers_that_no_card_can_have(line: str, message: str) -> None:
+    """Reserved, taken, or twice the same; the line is that of the key, or of its table where the key is not named."""
+    expected = message if "authentication_key" not in message else message.replace(":14:", ":13:")
+    assert refusal(f"{MINIMAL}[numbers]\n{line}\n") == expected
 
 
 def refusal(text: str) -> str:
@@ -130,7 +176,11 @@ def refusal(text: str) -> str:
             "p.toml:7: holder.profession: must be an integer from 0 to 127",
         ),
         ('serial = "26000001"', 'serial = "2600000x"', "p.toml:10: card.serial: must be a string: 8 digits"),
-        ('puk = "47114711"', 'puk = "47114711"\nlayout = "cps9"', "p.toml:13: card.layout: must be one of cps3"),
+        (
+            'puk = "47114711"',
+            'puk = "47114711"\nlayout = "cps9"',
+            "p.toml:13: card.layout: must be one of cps3, cps3-easy",
+        ),
         (
             'puk = "47114711"',
             'puk = "47114711"\npin_tries_left = 4',
@@ -147,7 +197,7 @@ def test_bad_values_are_named_with_line_and_key(old: str, new: str, message: str
     ("added", "message"),
     [
         ('[certificates]\nvariant = "good"', "p.toml:14: certificates.variant: must be one of valid, expired,"),
-        ('[behaviour]\nlogout = "x"', "p.toml:14: behaviour.logout: must be one of any-aid, root-aid, never"),
+        ('[behaviour]\nlogout = "x"', "p.toml:14: behaviour.logout: must be one of any-df, any-aid, root-aid, never"),
         (
             "[behaviour]\npin_for_each_signature = 1",
             "p.toml:14: behaviour.pin_for_each_signature: must be true or false",
