@@ -93,6 +93,8 @@ class ControlDesk:
         self._rack = rack
         self._cupboard = cupboard
         self._first_profile = profile
+        for reader in rack.readers():
+            self._give_cards(reader)
         self._last_profile: dict[str, str] = {}
         self._commands: dict[str, tuple[frozenset[str], Callable[[Mapping[str, str]], Answer]]] = {
             "insert": (frozenset({"reader", "profile"}), self._insert),
@@ -136,6 +138,10 @@ class ControlDesk:
             raise ControlError("bad-profile", str(error)) from error
         except (PkiStoreError, OSError) as error:
             raise ControlError("failed", str(error)) from error
+
+    def _give_cards(self, reader: CardReader) -> None:
+        """Let a reader's faults swap cards."""
+        reader.faults.cards = lambda name: self._cupboard.card(name).card
 
     def _reader(self, fields: Mapping[str, str]) -> CardReader:
         readers = self._rack.readers()
@@ -203,7 +209,9 @@ class ControlDesk:
         return {"reader": reader.name}
 
     def _add_reader(self, fields: Mapping[str, str]) -> Answer:
-        return {"reader": self._rack.add_reader(self._name(fields)).name}
+        reader = self._rack.add_reader(self._name(fields))
+        self._give_cards(reader)
+        return {"reader": reader.name}
 
     def _remove_reader(self, fields: Mapping[str, str]) -> Answer:
         name = self._name(fields)

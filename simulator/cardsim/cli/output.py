@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cardsim import fault_script
 from cardsim.control import ControlSocketError, default_path
 from cardsim.control_desk import ControlError
+from cardsim.faults import Fault, FaultSpecificationError
 from cardsim.pki.store import PkiStoreError
 from cardsim.profiles import ProfileError
 from cardsim.transports.reader import ReaderError
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FAILURE = 1
+_KNOWN_FAILURES = (
+    ControlError,
+    ControlSocketError,
+    FaultSpecificationError,
+    ProfileError,
+    PkiStoreError,
+    ReaderError,
+    OSError,
+)
 
 ControlOption = Annotated[
     Path | None,
@@ -32,7 +43,21 @@ HomeOption = Annotated[
 ReaderOption = Annotated[
     str | None, typer.Option("--reader", metavar="NAME", help="Which reader, where there are several.")
 ]
+FaultsOption = Annotated[
+    Path | None, typer.Option("--faults", metavar="FILE", help="Faults from a TOML file with [[fault]] tables.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def faults_of(path: Path | None) -> tuple[Fault, ...]:
+    """Read the file of ``--faults``.
+
+    Raises: ``typer.BadParameter``: names the line at fault.
+    """
+    try:
+        return () if path is None else fault_script.load(path)
+    except FaultSpecificationError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def print_json(value: object) -> None:
@@ -52,6 +77,6 @@ def failures() -> Iterator[None]:
     """Turn what a user can put right into one line on standard error and the exit code 1."""
     try:
         yield
-    except (ControlError, ControlSocketError, ProfileError, PkiStoreError, ReaderError, OSError) as error:
+    except _KNOWN_FAILURES as error:
         print(f"cardsim: {error}", file=sys.stderr)
         raise typer.Exit(FAILURE) from error

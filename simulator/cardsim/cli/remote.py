@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cardsim.cli.output import ControlOption, JsonOption, ReaderOption, failures, print_json
+from cardsim.cli.output import ControlOption, FaultsOption, JsonOption, ReaderOption, failures, faults_of, print_json
 from cardsim.control import default_path
 from cardsim.control_client import ask
 from cardsim.control_desk import ControlError
@@ -46,6 +46,7 @@ def fault(
         list[str] | None,
         typer.Argument(metavar="KIND@N[:ARG]...", help="For instance sw@3:6F00, delay@5:800, remove@7, mute@2."),
     ] = None,
+    script: FaultsOption = None,
     clear: Annotated[bool, typer.Option("--clear", help="Disarm the faults that are armed, first.")] = False,
     reader: ReaderOption = None,
     control: ControlOption = None,
@@ -53,16 +54,17 @@ def fault(
 ) -> None:
     """Arm faults: what goes wrong at the N-th command from now or from the next power-up.
 
-    Kinds: delay (ms), remove, remove-after, mute (ms), garbage (bytes), truncate (bytes), oversize (bytes), tlv (length
-    claimed), endless, sw (four hex digits). KIND@N+ strikes at every command from the N-th on.
+    Kinds: delay (ms), remove, remove-after, swap (profile), mute (ms), garbage (bytes), truncate (bytes), oversize
+    (bytes), tlv (length claimed), endless, sw (four hex digits). KIND@N+ strikes at every command from the N-th on.
     """
     texts = specifications or []
-    if not texts and not clear:
-        raise typer.BadParameter("give a fault, or --clear")
+    if not texts and not clear and script is None:
+        raise typer.BadParameter("give a fault, or --clear, or --faults FILE")
     try:
         faults = [Fault.parse(text) for text in texts]
     except FaultSpecificationError as error:
         raise typer.BadParameter(str(error)) from error
+    faults.extend(faults_of(script))
     path = control or default_path()
     with failures():
         if clear:

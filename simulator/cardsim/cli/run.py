@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cardsim.cli.output import ControlOption, HomeOption, JsonOption, failures, print_json, print_pairs
+from cardsim.cli.output import (
+    ControlOption,
+    FaultsOption,
+    HomeOption,
+    JsonOption,
+    failures,
+    faults_of,
+    print_json,
+    print_pairs,
+)
 from cardsim.control import ControlServer, default_path
 from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard
 from cardsim.control_desk import ControlDesk, FixedRack
@@ -49,6 +58,7 @@ def run(
         list[Fault] | None,
         typer.Option("--fault", metavar="KIND@N[:ARG]", parser=_fault, help="A fault from the start; may be repeated."),
     ] = None,
+    faults: FaultsOption = None,
     timing: Annotated[bool, typer.Option("--timing", help="Take the time that a real card takes.")] = False,
     no_insert: Annotated[
         bool, typer.Option("--no-insert", help="Leave the card outside; 'cardsim insert' puts it in.")
@@ -68,9 +78,10 @@ def run(
         cupboard = CardCupboard(home, timing=timing)
         prepared = cupboard.card(profile)
         reader = VpcdReader(vpcd)
-        for each in fault or ():
+        desk = ControlDesk(FixedRack(reader), cupboard, profile)
+        for each in (*(fault or ()), *faults_of(faults)):
             reader.faults.arm(each)
-        server = ControlServer(control or default_path(), ControlDesk(FixedRack(reader), cupboard, profile))
+        server = ControlServer(control or default_path(), desk)
         server.start()
         running.callback(server.close)
         running.callback(reader.remove)

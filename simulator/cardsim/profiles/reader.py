@@ -88,6 +88,17 @@ class Table:
             raise self.error(key, "is missing")
         return value
 
+    def optional_text_or_number(self, key: str) -> str | int | None:
+        """A string or an integer, or None where the key is absent.
+
+        Raises:
+            ProfileError: another type.
+        """
+        value = self._values.pop(key, None)
+        if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
+            return value
+        raise self.error(key, "must be a string or an integer")
+
     def optional_number(self, key: str, low: int, high: int) -> int | None:
         """An integer from ``low`` to ``high``, or None where the key is absent.
 

@@ -14,7 +14,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from cardsim.faults import CardMuteError, CardVanishedError, FaultInjector, InsertedCard
+from cardsim.faults import FaultInjector
+from cardsim.inserted import CardMuteError, CardVanishedError, InsertedCard
 from cardsim.transports.reader import ReaderError
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ class _Insertion:
         self.accepted = threading.Event()
         self._reader = reader
         self._out = threading.Event()
+        self._replacement: SimulatedCard | None = None
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
         self._thread = threading.Thread(target=self._run, name=f"cardsim {reader.name}", daemon=True)
@@ -170,8 +172,13 @@ class _Insertion:
         self._use(connection)
         self._thread.start()
 
-    def leave(self) -> None:
-        """Take the card out: close the connection, now, whatever the card is doing."""
+    def leave(self, replacement: SimulatedCard | None = None) -> None:
+        """Take the card out: close the connection, now, whatever the card is doing.
+
+        Args:
+            replacement: the card that a fault puts in its place.
+        """
+        self._replacement = replacement
         self._reader.forget(self)
         self._out.set()
         self.inserted.withdraw()
@@ -203,9 +210,19 @@ class _Insertion:
             self.accepted.clear()
             self.inserted.power_off()
             if self._out.is_set():
+                self._make_way()
                 return
             _log.info("pcscd has closed the connection of %s; connecting again", self._reader.name)
             self._reconnect()
+
+    def _make_way(self) -> None:
+        """Put the card in that a fault has put in this one's place."""
+        if self._replacement is None:
+            return
+        try:
+            self._reader.insert(self._replacement)
+        except ReaderError as error:
+            _log.error("the card to be swapped in is not in: %s", error)
 
     def _reconnect(self) -> None:
         """Connect again, ever more patiently; without success only when the card has been taken out."""

@@ -122,6 +122,18 @@ def test_faults_are_armed_and_cleared(path: Path, stack: InProcessPcsc) -> None:
     assert stack.readers()[1].faults.armed()
 
 
+def test_a_swap_takes_the_cards_of_the_cupboard(path: Path, stack: InProcessPcsc) -> None:
+    ask(path, "insert", profile="physician")
+    assert ask(path, "fault", fault="swap@1:nurse")["faults"] == ["swap@1:nurse"]
+    with pytest.raises(ControlError, match="no such profile") as refused:
+        ask(path, "fault", fault="swap@1:nobody")
+    assert refused.value.name == "bad-profile"
+    context = stack.SCardEstablishContext(stack.SCARD_SCOPE_SYSTEM)[1]
+    _, handle, protocol = stack.SCardConnect(context, FIRST, stack.SCARD_SHARE_SHARED, stack.SCARD_PROTOCOL_ANY)
+    assert stack.SCardTransmit(handle, protocol, [0x00, 0xB0, 0x00, 0x00])[0] == stack.SCARD_E_NO_SMARTCARD
+    assert ask(path, "status")["readers"][0]["profile"] == "nurse"
+
+
 def test_readers_are_plugged_in_and_out(path: Path, stack: InProcessPcsc) -> None:
     assert ask(path, "add-reader", name="third") == {"reader": "third"}
     assert [reader.name for reader in stack.readers()] == [FIRST, SECOND, "third"]

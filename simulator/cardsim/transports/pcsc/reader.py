@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cardsim.card import CardProtocol
-from cardsim.faults import CardMuteError, FaultInjector, InsertedCard
+from cardsim.faults import FaultInjector
+from cardsim.inserted import CardMuteError, InsertedCard
 from cardsim.transports.pcsc.constants import ScardConstants as C
 from cardsim.transports.pcsc.worker import CardWorker
 from cardsim.transports.reader import ReaderError
@@ -266,16 +268,24 @@ class InProcessReader:
         if last is not None and last.card.card is card:
             self._manager.turns.wait_for(lambda: not last.busy)
         insertion: Insertion
-        inserted = InsertedCard(card, self.faults, lambda: self._eject(insertion))
+        inserted = InsertedCard(card, self.faults, lambda other: self._eject(insertion, other))
         insertion = Insertion(inserted, CardWorker(inserted, self._manager.turns, self.name))
         self.insertion = insertion
         if self._manager.alive and not self._broken:
             self._power_up()
 
-    def _eject(self, insertion: Insertion) -> None:
+    def _eject(self, insertion: Insertion, replacement: SimulatedCard | None) -> None:
+        """Take a card out as a fault wants it; called on the card's own thread."""
         with self._manager.lock:
-            if self.insertion is insertion:
+            if self.insertion is not insertion:
+                return
+            if replacement is None:
                 self.remove()
+            elif replacement is not insertion.card.card:
+                self.swap(replacement, counted=True)
+            else:  # the same card goes in once its thread has done with it
+                self.remove()
+                threading.Thread(target=self.insert, args=(replacement,), name=f"cardsim {self.name}").start()
 
     def _let_out(self) -> None:
         insertion, self.insertion = self.insertion, None

@@ -8,10 +8,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cardsim.faults import CardMuteError, CardVanishedError
+from cardsim.inserted import CardMuteError, CardVanishedError
 
 if TYPE_CHECKING:
-    from cardsim.faults import InsertedCard
+    from cardsim.inserted import InsertedCard
 
 _log = logging.getLogger(__name__)
 

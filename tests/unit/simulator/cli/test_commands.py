@@ -124,3 +124,14 @@ def test_what_the_simulator_refuses_is_told_on_standard_error(control: str) -> N
     result = cardsim("fault", "remove@1", "--reader", "three", "--control", control)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "there is no reader 'three'" in result.stderr
+
+
+def test_a_file_of_faults_is_armed_or_refused_with_its_line(control: str, tmp_path: Path) -> None:
+    story = tmp_path / "story.toml"
+    story.write_text('[[fault]]\nkind = "sw"\nat = 3\nargument = "6C05"\n')
+    done = cardsim("fault", "remove@9", "--faults", str(story), "--control", control)
+    assert done.output == "armed: remove@9, sw@3:6C05\n"
+    story.write_text('[[fault]]\nkind = "sw"\nat = "3"\n')
+    refused = cardsim("fault", "--faults", str(story), "--control", control)
+    assert refused.exit_code == 2
+    assert "story.toml:3:" in "".join(refused.stderr.split("\n"))

@@ -192,6 +192,23 @@ def test_a_card_that_turns_mute_at_a_reset_is_unresponsive(stack: InProcessPcsc,
     assert stack.SCardReconnect(client.handle, 2, 3, stack.SCARD_LEAVE_CARD) == [stack.SCARD_W_UNRESPONSIVE_CARD, 0]
 
 
+@pytest.mark.parametrize("same", [False, True])
+def test_a_fault_swaps_the_card(stack: InProcessPcsc, reader: InProcessReader, same: bool) -> None:
+    first = EchoCard()
+    other = first if same else EchoCard()
+    reader.insert(first)
+    client = Client(stack)
+    reader.faults.cards = lambda _name: other
+    reader.faults.arm(Fault.parse("swap@1:nurse"))
+    assert client.transmit()[0] == stack.SCARD_E_NO_SMARTCARD
+    while reader.card is None:  # the same card goes in once its thread has done with it
+        client.state()
+    assert reader.card is other
+    assert reader.counter == 3
+    assert first.commands == []
+    assert Client(stack).transmit() == [0, ANSWER]
+
+
 def test_power_goes_five_seconds_after_the_last_use() -> None:
     now = [100.0]
     stack = InProcessPcsc(clock=lambda: now[0])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cardsim.card import CardProtocol
 from cardsim.faults import Fault
 from cardsim.transports.reader import ReaderError
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader, receive_message, send_message
@@ -45,10 +46,14 @@ class Driver:
             self.connection.close()
             self.connection = None
 
-    def close(self) -> None:
-        """Stop listening."""
-        self.drop()
+    def stop_listening(self) -> None:
+        """Take no more connections."""
         self._listening.close()
+
+    def close(self) -> None:
+        """End."""
+        self.drop()
+        self.stop_listening()
 
     def send(self, message: bytes) -> None:
         """Send a message."""
@@ -210,6 +215,37 @@ def test_a_fault_pulls_the_card(driver: Driver, reader: VpcdReader, kind: str, s
     assert driver.ask(COMMAND) is None
     assert reader.card is None
     assert card.commands == seen
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_a_fault_swaps_the_card(driver: Driver, reader: VpcdReader, same: bool) -> None:
+    first = EchoCard()
+    other = first if same else EchoCard(CardProtocol.T1)
+    insert(driver, reader, first)
+    reader.faults.cards = lambda _name: other
+    reader.faults.arm(Fault.parse("swap@1:nurse"))
+    assert driver.ask(COMMAND) is None
+    driver.accept()
+    driver.send(ON)
+    assert driver.ask(ATR) == other.atr
+    assert other.powered
+    assert driver.ask(COMMAND) == COMMAND + b"\x90\x00"
+    assert reader.card is other
+    assert first.commands == ([COMMAND] if same else [])
+
+
+def test_a_swap_into_a_pcscd_that_has_gone_leaves_the_reader_empty(
+    driver: Driver, reader: VpcdReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    insert(driver, reader, EchoCard())
+    reader.faults.cards = lambda _name: EchoCard()
+    reader.faults.arm(Fault.parse("swap@1:nurse"))
+    driver.stop_listening()
+    thread = next(each for each in threading.enumerate() if reader.name in each.name)
+    driver.ask(COMMAND)
+    thread.join()
+    assert reader.card is None
+    assert "the card to be swapped in is not in: no vpcd listens" in caplog.text
 
 
 def test_removal_does_not_wait_for_a_mute_card(driver: Driver, reader: VpcdReader) -> None:
