@@ -19,19 +19,13 @@ import pytest
 
 from cardd.access.actions import Action
 from tests.support.host import CARDD_UID, MEMBER_UID, OUTSIDER_UID, REPOSITORY, Host, stage
+from tests.support.ward import in_user_manager, log_in, shell, start_polkit
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and other users are for root")
 
 POLICY = REPOSITORY / "polkit/org.cardd1.policy"
 ACTIONS = [action.value for action in Action if action is not Action.ASSERT]
 DAILY = {"authenticate", "sign", "decrypt", "mint-token", "read-holder", "break-glass"}
-
-DESK = "UID={uid}\nUSER=doctor\nACTIVE=1\nSTATE=active\nREMOTE=0\nSEAT=seat0\nTYPE=wayland\nCLASS=user\n"
-SESSIONS = {
-    "active": DESK,
-    "inactive": DESK.replace("ACTIVE=1", "ACTIVE=0").replace("STATE=active", "STATE=online"),
-    "remote": DESK.replace("REMOTE=0", "REMOTE=1").replace("SEAT=seat0\n", ""),
-}
 
 PEER = """
 import asyncio, os
@@ -140,50 +134,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 @pytest.fixture(scope="module")
 def polkit(host: Host) -> Host:
     """The host with a polkitd that knows cardd's actions."""
-    shell(
-        host,
-        'mount -t tmpfs -o mode=0755 none /usr/share/polkit-1/actions && printf %s "$1" '
-        ">/usr/share/polkit-1/actions/org.cardd1.policy",
-        POLICY.read_text(),
-    )
-    host.start(["/usr/lib/polkit-1/polkitd", "--no-debug"])
-    waited = host.run(["gdbus", "wait", "--system", "--timeout=30", "org.freedesktop.PolicyKit1"])
-    assert waited.returncode == 0, waited.stderr
+    start_polkit(host)
     return host
-
-
-def shell(host: Host, script: str, *arguments: str) -> None:
-    done = host.run(["bash", "-c", f"set -eu; {script}", "sh", *arguments])
-    assert done.returncode == 0, done.stderr
-
-
-def log_in(host: Host, kind: str | None, uid: int = MEMBER_UID) -> None:
-    """Give a user a session of that kind, or none."""
-    if kind is None:
-        shell(host, 'rm -f "/run/systemd/users/$1" /run/systemd/sessions/2', str(uid))
-        return
-    session = SESSIONS[kind].format(uid=uid)
-    shell(
-        host,
-        'printf "NAME=doctor\\nSTATE=%s\\nDISPLAY=2\\nSESSIONS=2\\n" "$3" >"/run/systemd/users/$1"; '
-        "printf 'IS_SEAT0=1\\n' >/run/systemd/seats/seat0; "
-        # Renamed into its place last, as logind does: it is what polkitd watches.
-        'printf %s "$2" >/run/systemd/sessions/.new; mv /run/systemd/sessions/.new /run/systemd/sessions/2',
-        str(uid),
-        session,
-        # polkit's "active" is that any session of the user is.
-        "online" if kind == "inactive" else "active",
-    )
-    settle(host)
-
-
-def settle(host: Host) -> None:
-    """Let polkitd see what changed: it looks at its files and its calls in turn."""
-    authority = "/org/freedesktop/PolicyKit1/Authority"
-    get = ["org.freedesktop.DBus.Properties.Get", "org.freedesktop.PolicyKit1.Authority", "BackendName"]
-    call = ["gdbus", "call", "--system", "-d", "org.freedesktop.PolicyKit1", "-o", authority, "-m", *get]
-    for _ in range(2):
-        assert host.run(call).returncode == 0
 
 
 def asking(name: str, uid: int, *questions: object, without: str = "refuse", tell: bool = False) -> list[str]:
@@ -206,9 +158,7 @@ def peer(host: Host, uid: int) -> str:
 def placed(host: Host, ready: str, uid: int) -> str:
     """Show a process (its first line is name and pid) as systemd would have placed it; gives its name."""
     name, pid = ready.split()
-    path = f"/user.slice/user-{uid}.slice/user@{uid}.service/app.slice/app-test.scope"
-    shell(host, 'printf "1:name=systemd:%s\\n0::%s\\n" "$2" "$2" >"/run/cgroup.$1"', pid, path)
-    shell(host, 'mount --bind "/run/cgroup.$1" "/proc/$1/cgroup"', pid)
+    host.place(int(pid), in_user_manager(uid, "app-test.scope"))
     return name
 
 

@@ -1,11 +1,14 @@
 """A little host for tests of host files: its own users, /run and system bus, on the files of the real one.
 
-Mount and process namespaces hold it, so that nothing of the machine changes; leaving the context ends every process.
+Mount, process and control group namespaces hold it, so that nothing of the machine changes; leaving the context ends
+every process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import signal
 import subprocess
 from pathlib import Path
@@ -25,6 +28,14 @@ _COMMAND_SECONDS = 60
 
 # Directories whose content is that of the staged tree (and of ``extra``) instead of the host's administrator's.
 _STAGED = ("/etc/dbus-1/system.d", "/etc/polkit-1/rules.d")
+
+# Moves itself into the groups that are named before "--", then becomes the command behind it.
+_ENTER = """
+set -eu
+until [ "$1" = -- ]; do echo $$ >"$1/cgroup.procs"; shift; done
+shift
+exec "$@"
+"""
 
 _SETUP = """
 set -eu
@@ -59,6 +70,25 @@ def install_host(destination: Path, *arguments: str, prefix: str = "/usr/local")
     return done.stdout
 
 
+def own_control_groups() -> list[Path]:
+    """A new control group in each hierarchy that systemd would use for its units; empty where none can be made."""
+    made = []
+    lines = (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
+    paths = {controllers or "unified": path for _, controllers, path in lines}
+    mounts = {
+        "name=systemd": (Path("/sys/fs/cgroup/systemd"),),
+        "unified": (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")),
+    }
+    for hierarchy, places in mounts.items():
+        place = next((one for one in places if (one / "cgroup.procs").exists()), None)
+        if place is not None and hierarchy in paths:
+            group = place / paths[hierarchy].lstrip("/") / f"cardd-test-{secrets.token_hex(4)}"
+            with contextlib.suppress(OSError):  # read-only, as in most containers
+                group.mkdir()
+                made.append(group)
+    return made
+
+
 class Host:
     """The little host; a context manager. For root: it makes namespaces and becomes other users.
 
@@ -72,11 +102,14 @@ class Host:
         self._scratch = scratch
         self._processes: list[subprocess.Popen[str]] = []
         self._leader = 0
+        self._groups: list[Path] = []
 
     def __enter__(self) -> Self:
         self._write_users()
-        command = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--propagation", "private", "--kill-child"]
-        command += ["bash", "-c", _SETUP, "setup", str(self._staged), str(self._scratch), *_STAGED]
+        self._groups = own_control_groups()
+        command = ["bash", "-c", _ENTER, "enter", *map(str, self._groups), "--"]
+        command += ["unshare", "--cgroup", "--mount", "--pid", "--fork", "--mount-proc", "--propagation", "private"]
+        command += ["--kill-child", "bash", "-c", _SETUP, "setup", str(self._staged), str(self._scratch), *_STAGED]
         holder = self._popen(command)
         assert holder.stdout is not None
         if holder.stdout.readline() != "ready\n":
@@ -90,6 +123,30 @@ class Host:
         os.kill(self._leader, signal.SIGKILL)
         for process in self._processes:
             process.communicate(timeout=_COMMAND_SECONDS)
+        for group in self._groups:
+            for folder, _, _ in os.walk(group, topdown=False):
+                os.rmdir(folder)
+
+    def place(self, pid: int, path: str) -> None:
+        """Put a process where systemd would have put it.
+
+        Args:
+            pid: as it is inside.
+            path: of the control group, from the root of systemd's hierarchy.
+        """
+        if self._groups:
+            script = 'for root; do mkdir -p "$root$path"; echo "$pid" >"$root$path/cgroup.procs"; done'
+            arguments = [str(group) for group in self._groups]
+        else:
+            # No control group can be made here: the kernel's file about the process is replaced, and nothing above it.
+            script = (
+                'printf "1:name=systemd:%s\\n0::%s\\n" "$path" "$path" >"/run/cgroup.$pid"; '
+                'mount --bind "/run/cgroup.$pid" "/proc/$pid/cgroup"'
+            )
+            arguments = []
+        command = ["env", f"pid={pid}", f"path={path}", "bash", "-euc", script, "place", *arguments]
+        done = self.run(command)
+        assert done.returncode == 0, done.stderr
 
     def start_bus(self) -> None:
         """Start the system bus, with the configuration of the real one."""
@@ -119,10 +176,23 @@ class Host:
 
     def _entered(self, command: Sequence[str], uid: int) -> list[str]:
         identity = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--init-groups", "--"] if uid else []
-        return ["nsenter", f"--target={self._leader}", "--mount", "--pid", "--root", "--wd", "--", *identity, *command]
+        return [
+            "nsenter",
+            f"--target={self._leader}",
+            "--cgroup",
+            "--mount",
+            "--pid",
+            "--root",
+            "--wd",
+            "--",
+            *identity,
+            *command,
+        ]
 
     def _popen(self, command: Sequence[str]) -> subprocess.Popen[str]:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         self._processes.append(process)
         return process
 
