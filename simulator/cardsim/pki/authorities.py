@@ -1,4 +1,4 @@
-"""Roots and intermediates: names, addresses, certificates and revocation lists.
+"""Roots and intermediates: names, addresses and certificates.
 
 As the published authorities are: RSA-4096, SHA-256, a root of 20 years without path length, an intermediate with path
 length 0 that ends a day earlier. Policies are under the arc for documentation (1.3.6.1.4.1.32473), hosts under
@@ -27,7 +27,6 @@ SHA256 = hashes.SHA256()
 ROOT_YEARS = 20
 BEFORE_CREATION = datetime.timedelta(days=5 * 365)
 """Authorities are valid from before their creation, so that a certificate expired today was once within them."""
-CRL_LIFETIME = datetime.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,26 +155,6 @@ def _authority_builder(
         .add_extension(certificate_policies(ANY_POLICY), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
-    )
-
-
-def create_crl(authority: Authority, number: int, now: datetime.datetime) -> x509.CertificateRevocationList:
-    """A base CRL on which nothing stands.
-
-    Args:
-        authority: its issuer.
-        number: CRL number.
-        now: thisUpdate, UTC; nextUpdate is a week later.
-    """
-    key_identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
-    return (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(authority.certificate.subject)
-        .last_update(now)
-        .next_update(now + CRL_LIFETIME)
-        .add_extension(key_identifier, critical=False)
-        .add_extension(x509.CRLNumber(number), critical=False)
-        .sign(authority.key, SHA256)
     )
 
 

@@ -25,15 +25,18 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509 import ocsp
 
-from cardsim.pki.authorities import Authority, Hierarchy, create_crl, create_intermediate, create_root
+from cardsim.pki.authorities import Authority, Hierarchy, create_intermediate, create_root
 from cardsim.pki.certificates import Issuer, Purpose, issue
+from cardsim.pki.revocation import RevokedEntry, answer, create_crl, create_responder
+from cardsim.pki.revoked_list import add_entry, read_entries
 from cardsim.profiles.model import CertificateVariant, Profile
 
 PUBLIC_EXPONENT = 65537
 AUTHORITY_KEY_BITS = 4096
 CARD_KEY_BITS = 2048
-ROOT, INTERMEDIATE = "root", "intermediate"
+ROOT, INTERMEDIATE, RESPONDER = "root", "intermediate", "responder"
 _NEW = ".new-"
 
 Clock = Callable[[], datetime.datetime]
@@ -133,15 +136,69 @@ class PkiStore:
                 self._refresh_crl(folder, path)
         return paths
 
-    def _refresh_crl(self, folder: Path, path: Path) -> None:
+    def revoke(
+        self,
+        certificate: bytes,
+        reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
+        hierarchy: Hierarchy = Hierarchy.FORT,
+    ) -> None:
+        """Revoke a card's certificate; the intermediate's CRL is made anew at once.
+
+        Args:
+            certificate: DER, issued by the hierarchy's intermediate.
+            reason: why.
+            hierarchy: whose certificate.
+
+        Raises:
+            PkiStoreError: a file cannot be used.
+        """
+        folder = self._authorities(hierarchy)
+        with self._locked():
+            self._revoke_under_lock(folder, [certificate], reason)
+
+    def answer(self, request: bytes, hierarchy: Hierarchy = Hierarchy.FORT) -> bytes:
+        """Answer an OCSP request about the intermediate's certificates, as its delegated responder.
+
+        Args:
+            request: OCSPRequest, DER.
+            hierarchy: whose responder.
+
+        Returns: OCSPResponse, DER.
+
+        Raises:
+            PkiStoreError: a file cannot be used.
+            ValueError: no request.
+        """
+        issuer = self.intermediate(hierarchy)
+        responder = _load_authority(self._responder(hierarchy, issuer), RESPONDER)
+        entries = read_entries(self._authorities(hierarchy))
+        asked = ocsp.load_der_ocsp_request(request)
+        return answer(asked, issuer, responder, entries, self._now()).public_bytes(Encoding.DER)
+
+    def _responder(self, hierarchy: Hierarchy, issuer: Authority) -> Path:
+        def make(folder: Path) -> None:
+            responder = create_responder(issuer, self._new_key(CARD_KEY_BITS), self._now())
+            _write(folder / f"{RESPONDER}.key", _key_bytes(responder.key), private=True)
+            _write(folder / f"{RESPONDER}.cer", responder.certificate.public_bytes(Encoding.DER))
+
+        return self._made(Path("responders") / hierarchy.folder, make)
+
+    def _revoke_under_lock(self, folder: Path, certificates: list[bytes], reason: x509.ReasonFlags) -> None:
+        for certificate in certificates:
+            serial = x509.load_der_x509_certificate(certificate).serial_number
+            add_entry(folder, RevokedEntry(serial, self._now(), reason))
+        self._refresh_crl(folder, folder / f"{INTERMEDIATE}.crl", anew=True)
+
+    def _refresh_crl(self, folder: Path, path: Path, *, anew: bool = False) -> None:
         try:
             current = x509.load_der_x509_crl(path.read_bytes())
         except (OSError, ValueError) as error:
             raise PkiStoreError(path, "no certificate revocation list") from error
         number = current.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-        if current.next_update_utc is not None and current.next_update_utc > self._now():
+        if not anew and current.next_update_utc is not None and current.next_update_utc > self._now():
             return
-        crl = create_crl(_load_authority(folder, path.stem), number + 1, self._now())
+        entries = read_entries(folder) if path.stem == INTERMEDIATE else ()
+        crl = create_crl(_load_authority(folder, path.stem), number + 1, self._now(), entries)
         fresh = folder / f"{_NEW}{path.name}"
         _write(fresh, crl.public_bytes(Encoding.DER))
         fresh.replace(path)
@@ -186,11 +243,16 @@ class PkiStore:
             issuer = Issuer(issuer.authority, Hierarchy.FORT.intermediate)
             forged = self._unlocked_intermediate(Hierarchy.FORT).certificate
         bits = 1024 if variant is CertificateVariant.RSA_1024 else CARD_KEY_BITS
+        issued: list[bytes] = []
         for purpose in Purpose:
             key = self._new_key(bits)
             certificate = issue(profile, purpose, key.public_key(), issuer, self._now(), forged_issuer=forged)
             _write(folder / f"{purpose.value}.key", _key_bytes(key), private=True)
             _write(folder / f"{purpose.value}.cer", certificate)
+            issued.append(certificate)
+        if variant is CertificateVariant.REVOKED:
+            authorities = self.directory / "authorities" / hierarchy.folder
+            self._revoke_under_lock(authorities, issued, x509.ReasonFlags.key_compromise)
 
     def _unlocked_intermediate(self, hierarchy: Hierarchy) -> Authority:
         """The intermediate, for a caller that holds the lock already."""

@@ -28,6 +28,8 @@ class CertificateVariant(enum.Enum):
     VALID = "valid"
     EXPIRED = "expired"
     NOT_YET_VALID = "not-yet-valid"
+    REVOKED = "revoked"
+    """Stands on its issuer's CRL from its first day, its key compromised."""
     STRANGE_ISSUER = "strange-issuer"
     """Issued by an authority of another, strange hierarchy."""
     IMPOSTOR_ISSUER = "impostor-issuer"
