@@ -123,6 +123,7 @@ ATTACKS: list[tuple[str, Callable[[str], str], type[errors.TokenError]]] = [
     ("for others", forged(aud=AUDIENCE), errors.AudienceRefused),
     ("expired", forged(iat=NOW - 200, auth_time=NOW - 200, exp=NOW - 100), errors.TokenExpired),
     ("not yet valid", forged(iat=NOW + 3600, exp=NOW + 7200), errors.TokenNotYetValid),
+    ("before its nbf", forged(nbf=NOW + 3600), errors.TokenNotYetValid),
     ("for ever", forged(exp=NOW + 40 * 86400), errors.LifetimeRefused),
     ("bound to nothing", forged(cnf=None), errors.ConfirmationMissing),
     ("duplicate JSON keys", with_duplicate_key, errors.TokenMalformed),

@@ -6,10 +6,13 @@ import asyncio
 import json
 import os
 import subprocess
+import textwrap
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from jwcrypto import jwk, jws
 
 from cardd.client import CarddClient
 from cardd.client.assertions import AssertedBy, AssertionVerifier
@@ -67,6 +70,29 @@ async def test_it_outlives_the_card_and_says_who_it_is_until_it_is_revoked(holde
     assert caught.value.fields == {"reason": "revoked"}
     with pytest.raises(errors.TokenRevoked):
         await client.tokens.redeem_with(holder.token, holder.device.key)
+
+
+async def test_openssl_accepts_its_chain_and_another_jose_library_its_signature(holder: Holder, tmp_path: Path) -> None:
+    """As a stranger would: the token's text, the root, and nothing of cardd's."""
+    chain = decoded(holder.token.split(".")[0])["x5c"]
+    assert isinstance(chain, list)
+    names: list[Path] = []
+    for number, der in enumerate(chain):
+        names.append(tmp_path / f"{number}.pem")
+        body = "\n".join(textwrap.wrap(der, 64))
+        names[-1].write_text(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    leaf, *above = names
+    (tmp_path / "root.der").write_bytes(root_certificate())
+    subprocess.run(["openssl", "x509", "-in", "root.der", "-out", "root.pem"], cwd=tmp_path, check=True)
+    (tmp_path / "above.pem").write_text("".join(one.read_text() for one in above))
+
+    def verifies(*authorities: str) -> bool:
+        command = ["openssl", "verify", *authorities, str(leaf)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+    assert verifies("-CAfile", "root.pem", "-untrusted", "above.pem")
+    assert not verifies("-CAfile", "above.pem"), "it is the root that counts"
+    jws.JWS().deserialize(holder.token, jwk.JWK.from_pem(leaf.read_bytes()), alg="RS256")
 
 
 async def test_a_card_s_session_asserts_by_the_card(cardd: Running, client: CarddClient) -> None:

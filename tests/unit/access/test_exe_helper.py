@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -16,10 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cardd.access.caller import Caller
+from cardd.access.callers import Callers
 from cardd.access.exe_client import ExecutableHelper
 from cardd.access.exe_helper import executable_of, main, serve
 from cardd.access.exe_protocol import Fault, Request, answer_packet, parse_answer, parse_request
+from cardd.access.facts import gather
 from cardd.access.process import Process
+from tests.unit.access.support import Sessions
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="other users and namespaces are for root")
 
@@ -69,6 +74,34 @@ def helper(tmp_path: Path) -> Iterator[ExecutableHelper]:
 async def test_the_path_of_a_program(helper: ExecutableHelper, program: Path, running: subprocess.Popen[bytes]) -> None:
     assert await helper.executable(running.pid, start_time(running.pid)) == str(program)
     assert helper.problem() is None
+
+
+async def test_a_caller_that_execs_is_what_it_is_when_it_is_looked_at_and_stays_that_for_its_connection(
+    helper: ExecutableHelper, program: Path
+) -> None:
+    """exec(2) keeps pid and start time: whoever execs before the first look passes for the new program, whoever does it
+    after stays the old one. So rules by executable are policy within one uid (docs/access.md), and no more than that.
+    """
+    shell = Path(shutil.which("sh") or "").resolve()
+    with subprocess.Popen(["sh", "-c", f"read line; exec '{program}' infinity"], stdin=subprocess.PIPE) as process:
+        caller = Caller(":1.7", os.getuid(), process.pid)
+
+        async def credentials(name: str) -> Caller | None:
+            return caller
+
+        callers = Callers(lambda one: gather(one, credentials, Sessions(), executables=helper))
+        before = await callers.facts(caller)
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        while os.readlink(f"/proc/{process.pid}/exe") != str(program):
+            await asyncio.sleep(0)
+        assert before.executable == str(shell)
+        assert (await callers.facts(caller)).executable == str(shell), "facts are of the connection, gathered once"
+        callers.forget(caller.name)
+        assert (await callers.facts(caller)).executable == str(program)
+        assert (await callers.facts(caller)).start_time == before.start_time
+        process.kill()
 
 
 async def test_another_start_time_is_another_process(
