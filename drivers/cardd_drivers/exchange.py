@@ -1,7 +1,7 @@
 """What lies between a driver's command and the channel: small processors in a chain, each with one idea.
 
-`exchange(channel)` gives the whole chain. Its order, from the driver down: command chaining, gathering of 61xx,
-repetition after 6Cxx, T=0 case 4, and the check that a card gives no more than it was asked for.
+`Exchange` is the whole chain. Its order, from the driver down: command chaining, gathering of 61xx, repetition after
+6Cxx, the logical channel, T=0 case 4, and the check that a card gives no more than it was asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from cardd_drivers.apdu import CLA_CHAINING, SHORT_DATA_MAX, SHORT_LE_MAX, SW, Command, Response, Secrecy
-from cardd_drivers.contract import Channel, MalformedCardData, Transport, UnexpectedResponse
+from cardd_drivers.contract import CardReset, Channel, MalformedCardData, Transport, UnexpectedResponse
 
 Transmit = Callable[[Command], Response]
 """Sends one command, gives its response."""
@@ -20,6 +20,7 @@ RESPONSE_MAX = 64 * 1024
 _ROUNDS_LEAST = 8
 """GET RESPONSE commands that the shortest response may take; longer ones may take 2 for each 256 bytes."""
 
+_SELECT, _BY_DF_NAME = 0xA4, 0x04
 _BYTES_REMAIN = 0x61
 _WRONG_LE = 0x6C
 
@@ -30,12 +31,15 @@ class Exchange:
     Args:
         channel: the way to the card.
         response_max: bytes that one response may gather to; what a driver never expects more than.
+        logical_channel: 0 to 3; the card's logical channel that every command goes to.
     """
 
-    def __init__(self, channel: Channel, response_max: int = RESPONSE_MAX) -> None:
+    def __init__(self, channel: Channel, response_max: int = RESPONSE_MAX, logical_channel: int = 0) -> None:
         sender = checked(channel.transmit)
         if channel.transport is Transport.T0:
             sender = without_case_4_le(sender)
+        if logical_channel:
+            sender = on_logical_channel(sender, logical_channel)
         self._send = gather_response(repeat_with_right_le(sender), response_max)
 
     def send(self, command: Command) -> Response:
@@ -87,6 +91,30 @@ def without_case_4_le(sender: Transmit) -> Transmit:
 
     def send(command: Command) -> Response:
         return sender(replace(command, le=None) if command.data and command.le is not None else command)
+
+    return send
+
+
+def on_logical_channel(sender: Transmit, number: int) -> Transmit:
+    """Say in each class byte which logical channel is meant (ISO 7816-4 5.4.1).
+
+    A channel closes with a reset alone. Where the card does not know it any more (6881), its application and its PIN
+    are gone: only a SELECT by DF name, which may open it, learns of that as of a status word.
+
+    Args:
+        sender: what sends.
+        number: 1 to 3.
+
+    Raises (send):
+        CardReset: the channel is not open.
+    """
+
+    def send(command: Command) -> Response:
+        response = sender(replace(command, cla=command.cla | number))
+        opens = command.ins == _SELECT and command.p1 == _BY_DF_NAME
+        if response.sw == SW.LOGICAL_CHANNEL_NOT_SUPPORTED and not opens:
+            raise CardReset("the card's logical channel is closed")
+        return response
 
     return send
 

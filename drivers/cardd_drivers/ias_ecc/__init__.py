@@ -1,4 +1,4 @@
-"""Native driver for the contact CPS3, an IAS ECC card with PKCS#15 directories."""
+"""Native driver for the contact CPS3 and the CPS4, IAS ECC cards with PKCS#15 directories."""
 
 from cardd_drivers.ias_ecc.driver import driver
 

@@ -12,7 +12,7 @@ and batch, while the historical bytes say who issued the card.
 
 from __future__ import annotations
 
-from cardd_drivers.contract import Match
+from cardd_drivers.contract import CardKind, Match
 
 _TS = (0x3B, 0x3F)
 _ATR_MAX = 33
@@ -44,17 +44,16 @@ def historical_bytes(atr: bytes) -> bytes | None:
     return historical if complete else None
 
 
-def match(atr: bytes) -> Match:
-    """Judge an ATR.
+def recognise(atr: bytes) -> tuple[Match, CardKind]:
+    """Judge an ATR, and say which generation it is of.
 
-    The CPS4 and the CPS without contact are known but not driven by this driver: they answer other commands (class 01
-    and its own algorithm references; another application and key), so that taking one of them for a CPS3 would fail
-    late. A generation that was never published is left to the card itself to settle.
+    The CPS without contact is another driver's: another application and key. A generation that was never published is
+    left to the card itself to settle, as a CPS3.
     """
     historical = historical_bytes(atr)
     if historical is None or not historical.startswith(_HEALTH_FRANCE):
-        return Match.NO
+        return Match.NO, CardKind.OTHER
     generation = historical[_GENERATION]
     if generation.startswith(_CPS4):
-        return Match.NO
-    return Match.CERTAIN if generation.startswith(_CPS3) else Match.POSSIBLE
+        return Match.CERTAIN, CardKind.CPS4
+    return Match.CERTAIN if generation.startswith(_CPS3) else Match.POSSIBLE, CardKind.CPS3

@@ -1,6 +1,7 @@
-"""The commands that the contact CPS3 is driven with, one function each, named as in the standard.
+"""The commands that the contact CPS is driven with, one function each, named as in the standard.
 
-Class 00 throughout; bytes as published for the CPS3 and as its two existing middlewares send them.
+Class 00 throughout (`Exchange` adds the logical channel); bytes as published for the CPS3 and as its two existing
+middlewares send them. What the CPS4 takes in another form is in `cps4.commands`.
 """
 
 from __future__ import annotations
@@ -118,14 +119,14 @@ def mse_set(template: Template, key_reference: int, algorithm: int) -> Command:
     return Command(0x00, 0x22, 0x41, template, bytes((0x84, 1, key_reference, 0x80, 1, algorithm)))
 
 
-def internal_authenticate(data: bytes) -> Command:
+def internal_authenticate() -> Command:
     """INTERNAL AUTHENTICATE (ISO 7816-4 7.5.2): the card pads to PKCS#1 type 1; at most 40 % of the modulus."""
-    return Command(0x00, 0x88, 0x00, 0x00, data, le=SHORT_LE_MAX)
+    return Command(0x00, 0x88, 0x00, 0x00, le=SHORT_LE_MAX)
 
 
-def compute_digital_signature(digest: bytes) -> Command:
+def compute_digital_signature() -> Command:
     """PERFORM SECURITY OPERATION: COMPUTE DIGITAL SIGNATURE over a whole digest (ISO 7816-8)."""
-    return Command(0x00, 0x2A, 0x9E, 0x9A, digest, le=SHORT_LE_MAX)
+    return Command(0x00, 0x2A, 0x9E, 0x9A, le=SHORT_LE_MAX)
 
 
 def decipher() -> Command:

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from cardd_drivers.apdu import SHORT_LE_MAX
-from cardd_drivers.contract import Card, Channel, MalformedCardData, Match, Memory, UnexpectedResponse
-from cardd_drivers.exchange import Exchange
-from cardd_drivers.ias_ecc.atr import match
+from cardd_drivers.contract import Card, CardKind, Channel, MalformedCardData, Match, Memory, UnexpectedResponse
+from cardd_drivers.ias_ecc.atr import recognise
 from cardd_drivers.ias_ecc.card import IasEccCard
+from cardd_drivers.ias_ecc.cps3 import CPS3
+from cardd_drivers.ias_ecc.cps4 import CPS4
 from cardd_drivers.ias_ecc.discovery import read_serial
 from cardd_drivers.ias_ecc.files import Files
+from cardd_drivers.ias_ecc.generation import Generation
 
 
 class IasEccDriver:
-    """Drives the contact CPS3."""
+    """Drives the contact CPS3 and the CPS4."""
 
     name = "ias-ecc"
 
     def matches(self, atr: bytes) -> Match:
         """Judge an ATR by its historical bytes; sends nothing."""
-        return match(atr)
+        return recognise(atr)[0]
 
     def probe(self, channel: Channel) -> bool:
-        """Whether EF.SN holds a serial number of the CPS's issuer; one exchange where the MF is current.
+        """Whether EF.SN holds a serial number of the CPS's issuer; one exchange where the MF is current after a
+        reset, two where the application has to be selected.
 
         Raises:
             The channel's errors.
         """
         try:
-            read_serial(Files(Exchange(channel, SHORT_LE_MAX)))
+            read_serial(Files(*_generation(channel).way(channel)))
         except (UnexpectedResponse, MalformedCardData):
             return False
         return True
 
     def open(self, channel: Channel, memory: Memory) -> Card:
         """A card on this channel; sends nothing."""
-        return IasEccCard(channel, memory)
+        return IasEccCard(channel, memory, _generation(channel))
+
+
+def _generation(channel: Channel) -> Generation:
+    return CPS4 if recognise(channel.atr)[1] is CardKind.CPS4 else CPS3
 
 
 driver = IasEccDriver()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from cardd_drivers.apdu import SHORT_LE_MAX, SW, Command, Response
-from cardd_drivers.contract import MalformedCardData, SecurityStatusNotSatisfied, UnexpectedResponse
+from cardd_drivers.apdu import SHORT_LE_MAX, SW, Response
+from cardd_drivers.contract import MalformedCardData, UnexpectedResponse
 from cardd_drivers.exchange import Exchange
 from cardd_drivers.ias_ecc import commands
-from cardd_drivers.ias_ecc.commands import MASTER_FILE, SelectResponse, ShortFileId
+from cardd_drivers.ias_ecc.commands import MASTER_FILE, ShortFileId
+from cardd_drivers.ias_ecc.generation import Location, Selection
 from cardd_drivers.ias_ecc.objects import Application, Path
+from cardd_drivers.ias_ecc.refusal import refusal
 from cardd_drivers.tlv import Universal, is_complete, read_header
 
 FILE_MAX = 0x8000
@@ -21,14 +23,6 @@ _SAFE_READ = 0xE7
 _LEAST_READ = 64
 """A card that gives less at a time than this, of a file that goes on, is taken for a hostile one."""
 _HEADER_MAX = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A file by the DF that holds it (a path that begins with 3F00, or an AID) and its identifier there."""
-
-    df: bytes
-    identifier: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +38,15 @@ class Files:
 
     Args:
         exchange: the way to the card.
+        selection: how its generation selects.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, selection: Selection) -> None:
         self._exchange = exchange
+        self._selection = selection
         self._df: bytes | None = None
         self._ef: Location | None = None
-        self._select_answer = SelectResponse.NONE
+        self._size: int | None = None
         self._read_max = SHORT_LE_MAX
         self._longest = 0
         self.read_limit: int | None = None
@@ -67,20 +63,18 @@ class Files:
         """
         if self._df == df:
             return
-        by_path = df.startswith(MASTER_FILE)
-        self._select(commands.select_by_path(df) if by_path else commands.select_by_df_name(df))
+        self._forget()
+        self._selection.dedicated_file(df)
         self._df = df
 
     def select_master_file(self) -> None:
-        """Make the MF current, whatever went before; its AID wakes the applet where another one is selected.
+        """Make the MF current, whatever went before.
 
         Raises:
-            UnexpectedResponse: the card refuses its root AID as well.
+            UnexpectedResponse: the card refuses every way to it.
         """
-        try:
-            self._select(commands.select_by_path(MASTER_FILE))
-        except UnexpectedResponse:
-            self._select(commands.select_by_df_name(commands.ROOT_AID))
+        self._forget()
+        self._selection.master_file()
         self._df = MASTER_FILE
 
     def read_short(self, sfi: ShortFileId, length: int) -> bytes:
@@ -94,11 +88,11 @@ class Files:
             UnexpectedResponse: refused with the MF current.
         """
         command = commands.read_binary_by_sfi(sfi, length)
-        if self._df in (None, MASTER_FILE):
+        if self._df == MASTER_FILE or (self._df is None and self._selection.selected_after_reset):
             response = self._exchange.send(command)
             if _is_read(response):
                 self._df = MASTER_FILE
-                self._ef = None
+                self._ef = self._size = None
                 return response.data
         self.select_master_file()
         response = self._exchange.send(command)
@@ -159,13 +153,21 @@ class Files:
         index, length = (part.index, part.length) if part else (0, None)
         while length is None or len(data) < length:
             asked = self._read_max if length is None else min(self._read_max, length - len(data))
+            asked = self._within_file(index + len(data), asked)
             piece = self._read_piece(index + len(data), asked)
             data += piece.data
             if len(data) > most:
                 raise MalformedCardData(f"a file longer than {most} bytes", most)
             if not piece.data or self._ends(piece, asked, structured, data):
                 break
+            if index + len(data) == self._size and not (structured and not is_complete(data)):
+                break
         return data
+
+    def _within_file(self, offset: int, length: int) -> int:
+        """No more than the file has left, where SELECT told its size; a file that goes on behind it is read on."""
+        left = 0 if self._size is None else self._size - offset
+        return min(length, left) if left > 0 else length
 
     def _ends(self, piece: _Piece, asked: int, structured: bool, data: bytes) -> bool:
         """Whether the file ends with this piece. A short one may end the file, or be all that the card gives at a time.
@@ -205,39 +207,15 @@ class Files:
     def _select_ef(self, where: Location) -> None:
         if self._ef == where:
             return
-        if self._df == where.df:
-            self._select(commands.select_child_ef(where.identifier))
-        elif where.df.startswith(MASTER_FILE):
-            self._select(commands.select_by_path(where.df + where.identifier))
-        else:
-            self.select_df(where.df)
-            self._select(commands.select_child_ef(where.identifier))
+        in_current_df = self._df == where.df
+        self._forget()
+        self._size = self._selection.elementary_file(where, in_current_df)
         self._df = where.df  # the parent of a selected EF is the current DF (ISO 7816-4 5.3.1)
         self._ef = where
 
-    def _select(self, command: Command) -> None:
-        """SELECT; what is current is unknown until the card has agreed. A card that must give an FCP gives it."""
-        self._df = self._ef = None
-        asked = _asking(command, self._select_answer)
-        response = self._exchange.send(asked)
-        if response.sw == SW.INCORRECT_P1_P2 and self._select_answer is SelectResponse.NONE:
-            asked = _asking(command, SelectResponse.FCP)
-            response = self._exchange.send(asked)
-            if response.sw == SW.SUCCESS:
-                self._select_answer = SelectResponse.FCP
-        if response.sw != SW.SUCCESS:
-            raise refusal(response, asked)
-
-
-def _asking(select: Command, answer: SelectResponse) -> Command:
-    return replace(select, p2=answer, le=SHORT_LE_MAX if answer is SelectResponse.FCP else None)
-
-
-def refusal(response: Response, command: Command) -> UnexpectedResponse | SecurityStatusNotSatisfied:
-    """The error for a status word that means nothing more special."""
-    if response.sw == SW.SECURITY_STATUS_NOT_SATISFIED:
-        return SecurityStatusNotSatisfied(f"{command.header.hex()} wants the PIN")
-    return UnexpectedResponse(response.sw, command)
+    def _forget(self) -> None:
+        """What is current is unknown until the card has agreed."""
+        self._df = self._ef = self._size = None
 
 
 def locate(application: Application, path: Path) -> Location:

@@ -18,8 +18,8 @@ from cardd_drivers.contract import (
     PinRules,
     PinStatus,
 )
-from cardd_drivers.ias_ecc.files import refusal
 from cardd_drivers.ias_ecc.objects import PinFlag, PinObject, PinType
+from cardd_drivers.ias_ecc.refusal import refusal
 
 _NO_INFORMATION = StatusWord(0x6300)
 """Verification failed, tries not told (ISO 7816-4 table 6)."""

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardd_drivers.contract import Match
+from cardd_drivers.contract import CardKind, Match
 from cardd_drivers.ias_ecc import driver
-from cardd_drivers.ias_ecc.atr import historical_bytes
+from cardd_drivers.ias_ecc.atr import historical_bytes, recognise
 
 
 def matched(atr: str) -> Match:
@@ -32,6 +32,20 @@ def test_a_contact_cps3_is_certain_whatever_its_interface_bytes(atr: str) -> Non
     assert matched(atr) is Match.CERTAIN
 
 
+@pytest.mark.parametrize(
+    "atr",
+    [
+        "3B9B188001001225006480040100009044",  # as published
+        "3B9B188001001225006480000401009044",  # release candidate
+        "3BDC18FF00001225006480000401009000",  # T=0 only
+        "3B9B968001001225006480040100009044",  # another speed
+    ],
+)
+def test_a_cps4_is_certain_and_told_from_a_cps3(atr: str) -> None:
+    assert recognise(bytes.fromhex(atr)) == (Match.CERTAIN, CardKind.CPS4)
+    assert matched(atr) is Match.CERTAIN
+
+
 def test_a_generation_that_nobody_published_is_left_to_the_card() -> None:
     assert matched("3BAC00402A001225006480000610009000") is Match.POSSIBLE
 
@@ -39,9 +53,6 @@ def test_a_generation_that_nobody_published_is_left_to_the_card() -> None:
 @pytest.mark.parametrize(
     "atr",
     [
-        "3B9B188001001225006480040100009044",  # CPS4
-        "3B9B188001001225006480000401009044",  # CPS4, release candidate
-        "3BDC18FF00001225006480000401009000",  # CPS4, T=0 only
         "3B8F80010031B86404B0ECC1739401808290000E",  # CPS3 without contact
         "3B6500002063CB6600",  # another card
     ],

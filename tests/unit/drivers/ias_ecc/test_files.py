@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cardd_drivers.contract import MalformedCardData, SecurityStatusNotSatisfied, UnexpectedResponse
-from cardd_drivers.exchange import Exchange
 from cardd_drivers.ias_ecc.commands import ShortFileId
-from cardd_drivers.ias_ecc.files import CERTIFICATE_MAX, DIRECTORY_MAX, FILE_MAX, Files, Location, df_of, locate
+from cardd_drivers.ias_ecc.cps3 import CPS3
+from cardd_drivers.ias_ecc.files import CERTIFICATE_MAX, DIRECTORY_MAX, FILE_MAX, Files, df_of, locate
+from cardd_drivers.ias_ecc.generation import Location
 from cardd_drivers.ias_ecc.objects import Application, Path
 from tests.support.replay import Conduct, LongRead, RecordedCard, ScriptedChannel, answers, recorded
 
@@ -22,12 +23,12 @@ def path(text: str) -> Path:
 
 def opened(card: RecordedCard) -> tuple[Files, ScriptedChannel]:
     channel = ScriptedChannel(card.answer)
-    return Files(Exchange(channel)), channel
+    return Files(*CPS3.way(channel)), channel
 
 
 def scripted(*raw: str) -> tuple[Files, ScriptedChannel]:
     channel = ScriptedChannel(answers(*raw))
-    return Files(Exchange(channel)), channel
+    return Files(*CPS3.way(channel)), channel
 
 
 def holding(card: RecordedCard, data: bytes, where: str = "3F000001D1F0") -> RecordedCard:
@@ -217,14 +218,14 @@ def test_a_file_longer_than_it_may_be_is_refused() -> None:
 def test_an_endless_file_ends_where_read_binary_does() -> None:
     channel = ScriptedChannel(lambda command: b"\x49" * (command.le or 0) + b"\x90\x00")
     with pytest.raises(MalformedCardData):
-        Files(Exchange(channel)).read_file(APPLICATION, path("D1F0"), 1 << 20, structured=False)
+        Files(*CPS3.way(channel)).read_file(APPLICATION, path("D1F0"), 1 << 20, structured=False)
     assert len(channel.sent) <= 130
 
 
 def test_a_card_that_trickles_is_refused() -> None:
     channel = ScriptedChannel(lambda command: b"\x90\x00" if command.ins == 0xA4 else b"\x30\x82\x07\x00\x49\x90\x00")
     with pytest.raises(MalformedCardData):
-        Files(Exchange(channel)).read_certificate(APPLICATION, A002)
+        Files(*CPS3.way(channel)).read_certificate(APPLICATION, A002)
     assert len(channel.sent) <= 3
 
 

@@ -1,0 +1,71 @@
+"""Commands that carry a PIN or a PUK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cardd_drivers.apdu import Command
+from cardd_drivers.contract import ErrorReference, PinStatus
+from cardd_drivers.exchange import Exchange
+from cardd_drivers.ias_ecc import commands
+from cardd_drivers.ias_ecc import pin as pins
+from cardd_drivers.ias_ecc.files import Files, df_of
+from cardd_drivers.ias_ecc.objects import Application, PinObject
+from cardd_drivers.ias_ecc.refusal import require_success
+
+
+class Presentation:
+    """Presents PINs to one card.
+
+    Args:
+        exchange: the way to the card.
+        files: what is selected.
+    """
+
+    def __init__(self, exchange: Exchange, files: Files) -> None:
+        self._exchange = exchange
+        self._files = files
+
+    def status(self, application: Application, pin: PinObject) -> PinStatus:
+        """Tries left by an empty VERIFY; a global PIN needs no selection for it."""
+        self._select_for(application, pin)
+        command = commands.verify_status(pin.reference)
+        return pins.status(self._exchange.send(command), command)
+
+    def present(
+        self,
+        application: Application,
+        pin: PinObject,
+        make: Callable[[int, bytearray], Command],
+        *characters: bytearray,
+        meant: ErrorReference = ErrorReference.PIN,
+    ) -> None:
+        """Send a command whose data field is one secret, or two, padded as the PIN object says.
+
+        Args:
+            application: whose DF a local PIN is known in.
+            pin: its reference and padding.
+            make: the command, from the reference and the padded block.
+            characters: the secrets.
+            meant: which secret an error is about.
+
+        Raises:
+            PinIncorrect, PinBlocked, SecurityStatusNotSatisfied, UnexpectedResponse.
+        """
+        self._select_for(application, pin)
+        with pins.padded(pin, *characters) as block:
+            command = make(pin.reference, block)
+            pins.require_accepted(self._exchange.send(command), command, meant)
+
+    def send(self, command: Command) -> None:
+        """Send a command that carries no secret.
+
+        Raises:
+            SecurityStatusNotSatisfied, UnexpectedResponse: it is refused.
+        """
+        require_success(self._exchange.send(command), command)
+
+    def _select_for(self, application: Application, pin: PinObject) -> None:
+        """A PIN that is known in one DF only is presented there."""
+        if pin.local:
+            self._files.select_df(df_of(application, pin.path.value if pin.path else b""))
