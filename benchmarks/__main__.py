@@ -15,6 +15,7 @@ GROUPS = {
     "dbus": ("benchmarks.latency", "sign_overhead"),
     "daemon": ("benchmarks.process", "measure"),
     "journal": ("benchmarks.journal", "measure"),
+    "access": ("benchmarks.access", "measure"),
 }
 """What is measured together, by the beginning of the figures' names."""
 

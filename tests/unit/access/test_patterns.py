@@ -37,7 +37,11 @@ def test_as_a_regular_expression_would(pattern: str, name: str) -> None:
     assert fits(pattern, name) is (re.fullmatch(expression, name, re.DOTALL) is not None)
 
 
-@given(st.lists(TEXTS, max_size=8, unique=True), st.lists(st.text("ab", max_size=6), max_size=4))
+LONG_TEXTS = st.text("ab*", max_size=16)
+"""With parts that are long enough to be filed under."""
+
+
+@given(st.lists(TEXTS | LONG_TEXTS, max_size=8, unique=True), st.lists(st.text("ab", max_size=16), max_size=4))
 def test_the_index_finds_what_fits(patterns: list[str], names: list[str]) -> None:
     index = PatternIndex({pattern: 1 << position for position, pattern in enumerate(patterns)})
     for name in names * 2:  # the second time from memory
