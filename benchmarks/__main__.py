@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from benchmarks.figure import Figure
 
@@ -15,6 +15,7 @@ GROUPS = {
     "dbus": ("benchmarks.latency", "sign_overhead"),
     "daemon": ("benchmarks.process", "measure"),
     "journal": ("benchmarks.journal", "measure"),
+    "token": ("benchmarks.tokens", "measure"),
     "access": ("benchmarks.access", "measure"),
 }
 """What is measured together, by the beginning of the figures' names."""
@@ -32,7 +33,7 @@ def main() -> int:
         parser.error(f"no figure begins with {' or '.join(wanted)}; there are {', '.join(GROUPS)}")
     for group in groups:
         module, function = GROUPS[group]
-        measure: Callable[[], list[Figure]] = getattr(importlib.import_module(module), function)
+        measure: Callable[[], Iterable[Figure]] = getattr(importlib.import_module(module), function)
         for figure in measure():
             if not options.names or figure.name.startswith(wanted):
                 print(figure.line() if options.json else _row(figure), flush=True)

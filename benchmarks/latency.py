@@ -19,10 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from benchmarks.driver_time import driver_times
 from benchmarks.figure import Figure, percentile
-from cardd.cards.seat import Seat
 from cardd.config import parse
 from cardd.daemon import SWITCH_SECONDS, Daemon
 from cardd.readers.stack import PcscStack
@@ -180,15 +179,7 @@ def _removals(suffix: str, seconds: float, note: str) -> list[Figure]:
 
 def sign_overhead() -> list[Figure]:
     """What a signature takes at the client beyond what the card's thread takes for it."""
-    driver: list[float] = []
     taken: list[float] = []
-    operate = Seat.operate
-
-    def timed(seat: Seat, *arguments: Any, **named: Any) -> Any:
-        begun = time.perf_counter()
-        result = operate(seat, *arguments, **named)
-        driver.append(time.perf_counter() - begun)
-        return result
 
     def story(bench: _Bench) -> None:
         bench.reader.insert(card_of())
@@ -199,11 +190,8 @@ def sign_overhead() -> list[Figure]:
             clients.tell(f"time {SIGNATURES}")
             taken.extend(json.loads(clients.line()))
 
-    Seat.operate = timed  # type: ignore[method-assign, assignment]  # where driver and worker meet
-    try:
+    with driver_times() as driver:
         _with_daemon(story)
-    finally:
-        Seat.operate = operate  # type: ignore[method-assign]  # as it was
     overhead = [(all_of_it - own) * 1000 for all_of_it, own in zip(taken, driver[-len(taken) :], strict=True)]
     note = f"{len(overhead)} signatures; the driver's own time was {statistics.median(driver) * 1000:.2f} ms (median)"
     return [

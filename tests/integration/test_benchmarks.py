@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from benchmarks import apdus, latency
+from benchmarks import access, apdus, journal, latency, tokens
 from benchmarks.figure import Figure
+
+from cardd.access.rulebook import Rulebook
+from tests.unit.access.support import request
 
 
 def test_commands_are_counted() -> None:
@@ -26,6 +29,42 @@ def test_latencies_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     figures = latency.measure()
     assert {figure.name.split("/")[0] for figure in figures} == {"removal", "removal-flat-out", "dbus"}
     assert all(figure.value > 0 for figure in figures)
+
+
+def test_access_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "DECISIONS", 20)
+    monkeypatch.setattr(access, "LOOK_UPS", 3)
+    figures = [*access.decisions(), *access.look_ups()]
+    assert {figure.name.split("/")[1] for figure in figures} == {"rules", "caller"}
+    assert all(figure.value > 0 for figure in figures)
+
+
+def test_the_rules_that_are_measured_decide_by_the_last_one() -> None:
+    book = Rulebook(access.rules())
+    for number in (0, 7):
+        decision = book.decide(request(facts=access._program(number)))
+        assert str(decision.rule) == f"rules.toml, rule {access.RULES}"
+
+
+def test_tokens_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MINTINGS", 3), ("REDEMPTIONS", 5), ("WARM_UP", 1), ("SIZES", (20, 500))):
+        monkeypatch.setattr(tokens, name, value)
+    figures = {figure.name: figure for figure in tokens.measure()}
+    assert set(figures) == {
+        "token/mint/overhead/p50",
+        "token/mint/overhead/p99",
+        "token/redeem/500/p50",
+        "token/redeem/500/p99",
+    }
+    assert all(figure.value > 0 for figure in figures.values())
+
+
+def test_the_journal_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("CALLERS", 3), ("EACH", 5), ("ROUNDS", 1), ("SIZES", (100, 300))):
+        monkeypatch.setattr(journal, name, value)
+    figures = {figure.name: figure for figure in journal.measure()}
+    assert {"journal/durable-entries", "journal/added-latency/p99", "journal/verify/300"} <= set(figures)
+    assert all(figure.value > 0 for figure in figures.values())
 
 
 def test_a_figure_is_one_line_of_json() -> None:
