@@ -27,8 +27,9 @@ from cardd.access.rules import AccessRequest, Effect, Rule, RuleSource
 from cardd.bus.peers import credentials_of
 from cardd.bus.transport import RemoteMethod, Transport, connect
 from cardsim.stage import PrivateBus
-from tests.integration.test_polkit import POLICY, log_in, peer, shell
+from tests.integration.test_polkit import peer
 from tests.support.host import CARDD_UID, MEMBER_UID, Host, stage
+from tests.support.ward import log_in, shell, start_polkit
 from tests.unit.access.support import facts, request
 
 RULES = 1000
@@ -201,14 +202,10 @@ async def polkit_turns(name: str, uid: int) -> dict[str, list[float]]:
 
 def _asked(staged: Path, scratch: Path) -> dict[str, list[float]]:
     """What `polkit_turns` measures inside a little host with a user at the desk."""
-    actions = "/usr/share/polkit-1/actions"
     with Host(stage(staged), scratch) as host:
         shell(host, "mkdir -p /run/systemd/sessions /run/systemd/users /run/systemd/seats /run/systemd/machines")
         host.start_bus()
-        mounted = f'mount -t tmpfs -o mode=0755 none {actions} && printf %s "$1" >{actions}/org.cardd1.policy'
-        shell(host, mounted, POLICY.read_text())
-        host.start(["/usr/lib/polkit-1/polkitd", "--no-debug"])
-        host.run(["gdbus", "wait", "--system", "--timeout=30", "org.freedesktop.PolicyKit1"])
+        start_polkit(host)
         log_in(host, "active")
         done = host.run([sys.executable, "-c", POLKIT, peer(host, MEMBER_UID), str(MEMBER_UID)], CARDD_UID)
         if done.returncode != 0:
