@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 _STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
-def _address(text: str) -> VpcdAddress:
+def _address(given: str | VpcdAddress) -> VpcdAddress:
+    if isinstance(given, VpcdAddress):
+        return given  # Typer gives the default to the parser, too
     try:
-        return VpcdAddress.parse(text)
+        return VpcdAddress.parse(given)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 

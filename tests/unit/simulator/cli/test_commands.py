@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,3 +137,15 @@ def test_a_file_of_faults_is_armed_or_refused_with_its_line(control: str, tmp_pa
     refused = cardsim("fault", "--faults", str(story), "--control", control)
     assert refused.exit_code == 2
     assert "story.toml:3:" in "".join(refused.stderr.split("\n"))
+
+
+@pytest.mark.parametrize(("given", "listens"), [((), "127.0.0.1:35963"), (("--vpcd", "[::1]:7"), "[::1]:7")])
+def test_run_connects_to_the_given_driver_or_to_debians(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], listens: str
+) -> None:
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda how, signals: set())
+    monkeypatch.setattr(signal, "sigwait", lambda signals: signal.SIGTERM)
+    result = cardsim("run", "--no-insert", *given, "--home", str(tmp_path), "--control", str(tmp_path / "control"))
+    assert result.exit_code == 0, result.output
+    assert f"vpcd {listens}\n" in result.output
+    assert result.output.endswith("waiting\n")
