@@ -7,8 +7,7 @@ from pathlib import Path
 # nspawn keeps locks and propagation points there, and clears them only where it is a tmpfs; in a container it may not
 # be one. "$@": what follows.
 _ALONE = (
-    'mkdir -p /run/systemd/nspawn && mount -t tmpfs -o mode=0755 none /run/systemd/nspawn '
-    '&& exec systemd-nspawn "$@"'
+    'mkdir -p /run/systemd/nspawn && mount -t tmpfs -o mode=0755 none /run/systemd/nspawn && exec systemd-nspawn "$@"'
 )
 
 
