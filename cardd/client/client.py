@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from cardd.bus.names import MANAGER, ROOT
 from cardd.bus.transport import RemoteMethod
@@ -19,9 +19,11 @@ from cardd.client.events import Event
 from cardd.client.journal import Journal
 from cardd.client.mirror import Mirror, Objects
 from cardd.client.objects import Card, Reader, Session
+from cardd.client.standing import stay_registered
 from cardd.client.tokens import Tokens
 from cardd.client.values import Service
 from cardd.client.watching import watch
+from cardd.errors import CarddError
 
 _GET_MANAGED_OBJECTS = RemoteMethod(OBJECT_MANAGER, "GetManagedObjects", "", "a{oa{sa{sv}}}")
 
@@ -113,12 +115,29 @@ class CarddClient:
         """Offer to ask the user of this login for PINs and consents, and to show notices, until `unregister_agent` or
         `close`.
 
-        A daemon that restarts has forgotten it: register again at `ServiceStarted`.
+        A daemon that restarts has forgotten it: see `keep_agent`.
 
         Returns:
             What `unregister_agent` wants.
         """
         return await self._core.register(agent)
+
+    async def keep_agent(
+        self, agent: Agent, told: Callable[[CarddError | None], None] = lambda failure: None
+    ) -> NoReturn:
+        """Offer to ask the user of this login, to the daemon of now and to each that comes after it, until cancelled.
+
+        The daemon is started at first where the bus can; one that stops is waited for.
+
+        Args:
+            agent: asks.
+            told: what came of each registration: None, or why there is no daemon now.
+
+        Raises:
+            ConnectionLost: the bus went away.
+            CarddError: the daemon does not take the agent.
+        """
+        await stay_registered(self._core, agent, told)
 
     async def unregister_agent(self, registration: str) -> None:
         """Withdraw an agent; its open questions are cancelled by the daemon."""

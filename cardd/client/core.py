@@ -42,17 +42,23 @@ class Core:
         connection.on_owner_change(self._note_owner)
         connection.on_lost(lambda: self.ends.all_ended(EndReason.BUS_LOST))
 
-    async def manager(self, member: str, takes: str = "", *values: object) -> None:
-        """Call a method of the manager that returns nothing, starting the daemon where the bus can.
+    async def manager(self, member: str, takes: str = "", *values: object, may_start: bool = True) -> None:
+        """Call a method of the manager that returns nothing, starting the daemon where it may and the bus can.
 
         Raises:
             CarddError: as the daemon or the connection says.
         """
-        owner = await self.connection.ensure_owner()
+        owner = await self.connection.ensure_owner() if may_start else self.connection.owner
+        if owner is None:
+            raise DaemonNotRunning
         await self.connection.call(owner, ROOT, RemoteMethod(MANAGER, member, takes), values, PATIENCE)
 
-    async def register(self, agent: Agent) -> str:
+    async def register(self, agent: Agent, *, may_start: bool = True) -> str:
         """Offer an agent to the daemon.
+
+        Args:
+            agent: asks the user.
+            may_start: start the daemon where none runs and the bus can; else that is `DaemonNotRunning`.
 
         Returns:
             The object path that it stands at.
@@ -81,9 +87,9 @@ class Core:
         self.connection.served.add(path, AGENT, _AGENT_METHODS, serve)
         try:
             can = variant("as", sorted(agent.abilities))
-            await self.manager("RegisterAgent", "oa{sv}", path, {"can": can})
+            await self.manager("RegisterAgent", "oa{sv}", path, {"can": can}, may_start=may_start)
         except BaseException:
-            self._withdraw(path)
+            self.withdraw(path)
             raise
         return path
 
@@ -93,14 +99,14 @@ class Core:
         Raises:
             CarddError: as the daemon or the connection says.
         """
-        self._withdraw(path)
+        self.withdraw(path)
         owner = self.connection.owner
         if owner is not None:
             withdraw = RemoteMethod(MANAGER, "UnregisterAgent", "o")
             await self.connection.call(owner, ROOT, withdraw, (path,), PATIENCE)
 
-    def _withdraw(self, path: str) -> None:
-        """An agent that answers no more has nothing left to ask."""
+    def withdraw(self, path: str) -> None:
+        """Answer no more at an agent's path; what it is asking is cancelled. The daemon is not told."""
         self.connection.served.remove(path)
         self._faces.pop(path).cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from cardd.config import JournalSection
 from tests.support.host import REPOSITORY, install_host, stage
 
 UNIT = "usr/local/lib/systemd/system/cardd.service"
+AGENT = "usr/local/lib/systemd/user/cardd-agent.service"
 HELPER = "usr/local/lib/systemd/system/cardd-exe-helper.service"
 CONFIGURATION = {"etc/cardd/cardd.toml", "etc/cardd/rules.toml"}
 
@@ -56,6 +58,25 @@ def verify(root: Path, *units: str) -> subprocess.CompletedProcess[str]:
 def test_units_verify_without_a_word(root: Path) -> None:
     result = verify(root, "cardd.service", "cardd-exe-helper.service", "cardd-exe-helper.socket")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def verify_for_users(unit: Path, program: Path) -> str:
+    """What systemd-analyze says of a unit of the user's manager. It knows no --root for these: the program must be where
+    the unit says, and what it says of the machine's own units is left out."""
+    unit.write_text(re.sub("(?m)^ExecStart=[^ ]+", f"ExecStart={program}", unit.read_text()))
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(unit.parent)}
+    command = ["systemd-analyze", "verify", "--user", "--man=no", str(unit)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    about = [line for line in (done.stdout + done.stderr).splitlines() if unit.name in line]
+    return "\n".join([str(done.returncode), *about])
+
+
+def test_the_agents_unit_verifies_without_a_word(staged: Path) -> None:
+    unit = staged / AGENT
+    assert verify_for_users(unit, Path("/bin/true")) == "0"
+    assert "not executable" in verify_for_users(unit, staged / "nothing")
+    unit.write_text(unit.read_text().replace("RestartSec=", "RestartSecs="))
+    assert "RestartSecs" in verify_for_users(unit, Path("/bin/true"))
 
 
 def test_unit_verification_sees_a_wrong_key(root: Path) -> None:
@@ -127,6 +148,7 @@ def test_unit_starts_the_program_of_the_prefix(staged: Path) -> None:
     service = ini(staged / UNIT)["Service"]
     assert service["ExecStart"] == "/usr/local/bin/cardd --config /etc/cardd/cardd.toml"
     assert ini(staged / HELPER)["Service"]["ExecStart"] == "/usr/local/bin/cardd-exe-helper"
+    assert ini(staged / AGENT)["Service"]["ExecStart"] == "/usr/local/bin/cardctl agent"
 
 
 def test_prefix_usr_is_the_layout_of_a_package(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cardd.cli import wording
 from cardd.cli.asking import TerminalAgent
 from cardd.cli.i18n import _
 from cardd.cli.output import Output
@@ -16,8 +17,7 @@ from cardd.cli.pinentry import PinentryAgent, find_pinentry
 from cardd.cli.settings import run_connected
 from cardd.cli.terminal import controlling_terminal
 from cardd.client import Agent, CarddClient
-from cardd.client.events import ServiceStarted
-from cardd.errors import N_
+from cardd.errors import N_, CarddError
 
 
 def agent(
@@ -29,18 +29,33 @@ def agent(
     async def work(client: CarddClient, output: Output) -> None:
         async with AsyncExitStack() as stack:
             asking = _agent(stack, terminal=terminal)
-            await client.register_agent(asking)
-            output.document({"agent": type(asking).__name__})
-            output.line(_("Questions of cardd are asked here until Ctrl-C."))
-            happening = await stack.enter_async_context(aclosing(client.watch()))
-            first = True
-            async for event in happening:
-                # A daemon that starts again has forgotten its agents; the first one is the one that runs.
-                if isinstance(event, ServiceStarted) and not first:
-                    await client.register_agent(asking)
-                first = first and not isinstance(event, ServiceStarted)
+            await client.keep_agent(asking, _Teller(output, type(asking).__name__).tell)
 
     run_connected(context, work)
+
+
+class _Teller:
+    """Tells whether questions come here now; a restart of the daemon is no news.
+
+    Args:
+        output: where to.
+        asks_by: what asks, for programs.
+    """
+
+    def __init__(self, output: Output, asks_by: str) -> None:
+        self._output = output
+        self._asks_by = asks_by
+        self._told = False
+
+    def tell(self, failure: CarddError | None) -> None:
+        """Take what came of a registration."""
+        if failure is not None:
+            self._output.complain(wording.sentence_of(failure))
+            self._output.complain(_("Questions of cardd are asked here once it runs."))
+        elif not self._told:
+            self._output.document({"agent": self._asks_by})
+            self._output.line(_("Questions of cardd are asked here until Ctrl-C."))
+        self._told = failure is None
 
 
 def _agent(stack: AsyncExitStack, *, terminal: bool) -> Agent:
