@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from scripts.system_test.image import ImageError, debian_image, python_packages
+from scripts.system_test.image import ImageError, Unreachable, debian_image, python_packages
 from scripts.system_test.machine import CLONE, WHEELS, Machine, MachineError
 from scripts.system_test.obstacles import obstacle
 
@@ -32,7 +32,7 @@ def main() -> int:
     """Run it.
 
     Returns:
-        pytest's exit code, 1 where the machine could not be made, `SKIPPED` where this machine forbids one.
+        pytest's exit code, 1 where the machine could not be made, `SKIPPED` where this machine cannot have one.
     """
     options, for_pytest = _options()
     forbidden = obstacle()
@@ -52,6 +52,9 @@ def main() -> int:
                 return machine.run("bash", terminal=True)
             status = machine.run("sh", "-c", f'{PYTEST} "$@"', "pytest", *(for_pytest or [TESTS]))
             clock.say("the tests have run")
+    except Unreachable as error:
+        print(f"system-test: skipped: {error}")
+        return SKIPPED
     except (ImageError, MachineError, OSError, subprocess.SubprocessError) as error:
         print(f"system-test: {error}", file=sys.stderr)
         return 1

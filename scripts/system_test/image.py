@@ -35,22 +35,33 @@ MACHINE_PACKAGES = (
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
+# Downloads as apt does, by its proxies and credentials.
+APT_HELPER = "/usr/lib/apt/apt-helper"
+
+
 class ImageError(Exception):
     """The image cannot be made; the text says why."""
+
+
+class Unreachable(ImageError):
+    """Debian's archive cannot be reached from here: nothing is wrong with the image."""
 
 
 def debian_image(cache: Path) -> Path:
     """Give the root directory of a Debian 12 that was never booted; made by mmdebstrap where it is not there yet.
 
     Raises:
+        Unreachable: Debian's archive is.
         ImageError: apt knows no Debian sources, or mmdebstrap failed.
     """
     packages = (*host_packages(PACKAGE_LIST.read_text()), *MACHINE_PACKAGES)
 
     def make(root: Path) -> None:
         options = [f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT]
+        sources = _sources()
+        require_reachable(sources[0])
         included = f"--include={','.join(packages)}"
-        _run("mmdebstrap", "--quiet", "--variant=minbase", *options, included, RELEASE, str(root), *_sources())
+        _run("mmdebstrap", "--quiet", "--variant=minbase", *options, included, RELEASE, str(root), *sources)
         # The machine's own: nobody logs in by a password, and each boot has another identity.
         (root / "etc/machine-id").write_text("")
 
@@ -91,6 +102,24 @@ def debian_sources(targets: str) -> tuple[str, ...]:
         if origin == "Debian" and codename.partition("-")[0] == RELEASE:
             found[f"deb {uri} {release} {component}"] = None
     return tuple(found)
+
+
+def require_reachable(source: str) -> None:
+    """Try the first thing that apt reads of an archive.
+
+    Args:
+        source: a line of sources.list.
+
+    Raises:
+        Unreachable: it cannot be had.
+    """
+    _, uri, release, *_ = source.split()
+    wanted = f"{uri.rstrip('/')}/dists/{release}/InRelease"
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            _run(APT_HELPER, "download-file", wanted, f"{scratch}/InRelease")
+        except ImageError as error:
+            raise Unreachable(f"{wanted} cannot be reached: {error}") from error
 
 
 def _sources() -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def test_units_verify_without_a_word(root: Path) -> None:
 
 
 def verify_for_users(unit: Path, program: Path) -> str:
-    """What systemd-analyze says of a unit of the user's manager. It knows no --root for these: the program must be where
+    """What systemd-analyze says of a unit of users. It knows no --root for these: the program must be where
     the unit says, and what it says of the machine's own units is left out."""
     unit.write_text(re.sub("(?m)^ExecStart=[^ ]+", f"ExecStart={program}", unit.read_text()))
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(unit.parent)}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final, Self
 
 from tests.system.machine import INSTALLED, PYTHON, run, settle
@@ -35,8 +38,11 @@ class Program:
         self.close()
 
     def close(self) -> None:
-        """Let it end, and its session with it."""
+        """Let it end, and wait until logind has forgotten its session."""
+        session = self.session
         self._process.communicate(timeout=60)
+        while session is not None and (Path("/run/systemd/sessions") / session).exists():
+            time.sleep(0.02)
 
     def do(self, action: str, *arguments: str) -> Any:
         """Have it do something that must succeed; gives what came of it."""
@@ -50,9 +56,9 @@ class Program:
         return error
 
     @property
-    def session(self) -> str:
-        """logind's name of the session that it was started in."""
-        found: str = self.do("tell")["session"]
+    def session(self) -> str | None:
+        """logind's name of the session that it was started in, None where that is none."""
+        found: str | None = self.do("tell")["session"]
         return found
 
     def _exchange(self, request: list[Any]) -> dict[str, Any]:
@@ -112,14 +118,30 @@ def as_user(user: str) -> tuple[str, ...]:
     return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--init-groups", "env", *environment)
 
 
+@contextmanager
+def linger(user: str) -> Iterator[None]:
+    """Have a user's service manager without any login."""
+    manager = f"user@{run('id', '--user', user).stdout.strip()}.service"
+    run("loginctl", "enable-linger", user)
+    try:
+        run("systemctl", "start", manager)
+        yield
+    finally:
+        run("loginctl", "disable-linger", user)
+        run("systemctl", "stop", manager)
+
+
 def bring_to_front(program: Program) -> None:
     """Switch the seat to this program's session."""
-    run("loginctl", "activate", program.session)
+    session = program.session
+    assert session is not None
+    run("loginctl", "activate", session)
     settle()
 
 
-def logind_says(session: str) -> dict[str, str]:
+def logind_says(session: str | None) -> dict[str, str]:
     """What logind knows of a session."""
+    assert session is not None
     names = ("Active", "Remote", "Seat", "Type", "State")
     shown = run("loginctl", "show-session", session, *(f"--property={name}" for name in names)).stdout
     return dict(line.split("=", 1) for line in shown.splitlines())
@@ -138,7 +160,8 @@ class Logins:
         self._stack.close()
 
     def add(self, program: Program) -> Program:
-        """Keep a program until the end."""
+        """Keep a program until the end, from when it runs, which is once its user is logged in."""
         entered = self._stack.enter_context(program)
+        entered.do("tell")
         settle()
         return entered
