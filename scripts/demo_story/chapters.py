@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Awaitable
 
-from scripts.demo_story import token_chapter
+from scripts.demo_story import consent_chapter, token_chapter
 from scripts.demo_story.stage import ROOT, Stage
 from scripts.demo_story.terminal import Terminal
 from scripts.demo_story.witnesses import OpenSsl, borrow_with_pkcs11_tool
@@ -31,12 +31,16 @@ async def tell(stage: Stage, terminal: Terminal) -> None:
         await _show_holder(stage, terminal)
         await _borrow_before(stage, terminal, pin)
         _wrong_pin(stage, terminal, pin)
+        agent = await consent_chapter.begin(stage, terminal)
         session = await _right_pin(stage, terminal, client, pin)
+        await consent_chapter.told_of_the_journal(terminal, agent)
         witness = OpenSsl(stage, await card.get_certificates())
         await _sign(stage, terminal, session, witness)
+        await consent_chapter.ask(stage, terminal, session, agent, witness)
         await _decrypt(stage, terminal, witness)
         await _borrow(stage, terminal, pin)
         await _stranger(stage, terminal, session)
+        await consent_chapter.without_a_rule(stage, terminal, session)
         await asyncio.to_thread(token_chapter.mint, stage, terminal)
         await _remove(stage, terminal, session)
         await asyncio.to_thread(token_chapter.live_on, stage, terminal)
@@ -208,8 +212,9 @@ def _journal(stage: Stage, terminal: Terminal) -> None:
         text = "".join(path.read_text() for path in sorted(journal.glob("*.jsonl"))).rstrip("\0")
         kinds = re.findall(r'"kind":"([a-z-]+)"', text)
         terminal.say(", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)))
-        expected = {"refused", "signed", "session-ended", "token-minted", "token-revoked"}
-        terminal.check("the wrong PIN, the signature, the end and the token are there", expected <= set(kinds))
+        expected = {"refused", "signed", "consent-given", "consent-refused", "holder-told", "session-ended"}
+        expected |= {"token-minted", "token-redeemed", "token-revoked"}
+        terminal.check("refusals, consents, signatures, the end and the token are there", expected <= set(kinds))
         verifier = [sys.executable, str(ROOT / "scripts" / "journal-verify")]
         terminal.check(
             "a verifier that knows nothing of cardd accepts it", stage.run([*verifier, str(journal)]).status == 0

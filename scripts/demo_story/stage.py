@@ -14,11 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from cardsim import profiles
-from cardsim.stage import CarddProcess, PrivateBus, StageError
+from cardsim.stage import CarddProcess, Conversation, PrivateBus, StageError
+from cardsim.stage.daemon import SERVING_RULES
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
 COMMAND_SECONDS = 60.0
+# The demo's programs may all run in one unit, and would then count as one application: hence own-agent.
+ASKING = """
+[[rule]]
+name = "prescriptions are the holder's to allow, one by one"
+action = "sign"
+key = "signature"
+document-kind = "prescription"
+effect = "ask"
+own-agent = true
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,7 @@ class Stage:
                 self.bus,
                 authorities=self.folder / "authorities",
                 sections=sections,
+                rules=ASKING + SERVING_RULES,
                 environment=self._environment,
             )
         )
@@ -142,6 +154,12 @@ class Stage:
     def cardctl(self, *arguments: str, stdin: bytes = b"", pass_fds: tuple[int, ...] = ()) -> Outcome:
         """Run cardctl on the private bus."""
         return self.run([str(BIN / "cardctl"), "--bus", self.bus, *arguments], stdin=stdin, pass_fds=pass_fds)
+
+    def converse(self, *arguments: str) -> Conversation:
+        """Run cardctl on a terminal of its own, until the story ends."""
+        conversation = Conversation([str(BIN / "cardctl"), "--bus", self.bus, *arguments], self.environment)
+        self._running.callback(conversation.close)
+        return conversation
 
     def run(
         self,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+from jwcrypto import jwk, jws
+from jwcrypto.common import base64url_decode
 from scripts.demo_story.stage import Outcome, Stage
 from scripts.demo_story.terminal import Terminal
 
@@ -24,11 +29,12 @@ def mint(stage: Stage, terminal: Terminal) -> None:
 def live_on(stage: Stage, terminal: Terminal) -> None:
     """After the card has left."""
     with terminal.step("The token is still good on its own terms"):
+        _verify_as_a_stranger(stage, terminal)
         root = stage.folder / "authorities" / "fort-root.cer"
         verify = ["token", "verify", "--root", str(root)]
         outcome = stage.cardctl(*verify, str(_token(stage)))
         _tell(terminal, outcome)
-        terminal.check("a stranger verifies it with the file and the root alone", outcome.status == 0)
+        terminal.check("cardctl verifies it with the file and the root alone, without cardd", outcome.status == 0)
         forged = stage.folder / "forged"
         forged.write_text(_altered(_token(stage).read_text()))
         terminal.check("and refuses it once a character is altered", stage.cardctl(*verify, str(forged)).status != 0)
@@ -46,6 +52,25 @@ def live_on(stage: Stage, terminal: Terminal) -> None:
         outcome = stage.cardctl(*redeem)
         _tell(terminal, outcome)
         terminal.check("and nobody redeems it again", outcome.status != 0)
+
+
+def _verify_as_a_stranger(stage: Stage, terminal: Terminal) -> None:
+    """With nothing of cardd's: another JOSE library (jwcrypto) for the signature, openssl for the chain."""
+    token = _token(stage).read_text().strip()
+    header = json.loads(base64url_decode(token.split(".")[0]))
+    signer, *above = [stage.folder / f"x5c-{number}.pem" for number in range(len(header["x5c"]))]
+    for path, der in zip((signer, *above), header["x5c"], strict=True):
+        stage.run(["openssl", "x509", "-inform", "der", "-out", str(path)], stdin=base64.b64decode(der))
+    signed = jws.JWS()
+    signed.deserialize(token, jwk.JWK.from_pem(signer.read_bytes()), alg="RS256")
+    claims = json.loads(signed.payload)
+    terminal.say(f"{claims['sub']}, {claims['acr']}, until {datetime.fromtimestamp(claims['exp'], UTC):%H:%M} UTC")
+    terminal.check("jwcrypto verifies the card's signature on it", claims["jti"] == _identifier(stage))
+    root = stage.folder / "root.pem"
+    stage.run(["openssl", "x509", "-in", str(stage.folder / "authorities" / "fort-root.cer"), "-out", str(root)])
+    between = [argument for path in above for argument in ("-untrusted", str(path))]
+    outcome = stage.run(["openssl", "verify", "-CAfile", str(root), *between, str(signer)])
+    terminal.check("openssl verifies the signer's certificate up to the fictional root", outcome.status == 0)
 
 
 def _token(stage: Stage) -> Path:

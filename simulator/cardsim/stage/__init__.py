@@ -5,8 +5,9 @@ file and its bus name only.
 """
 
 from cardsim.stage.bus import PrivateBus
+from cardsim.stage.conversation import Conversation
 from cardsim.stage.daemon import CarddProcess
 from cardsim.stage.errors import StageError
 from cardsim.stage.whole import Stage
 
-__all__ = ["CarddProcess", "PrivateBus", "Stage", "StageError"]
+__all__ = ["CarddProcess", "Conversation", "PrivateBus", "Stage", "StageError"]

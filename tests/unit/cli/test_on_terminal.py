@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from cardsim import stage
 from tests.unit.client.fake import FakeDaemon
 
 _PROGRAM = "import sys; from cardd.cli.main import main; sys.exit(main())"
 
 
-class Conversation:
+class Conversation(stage.Conversation):
     """A running cardctl with a terminal of its own."""
 
     def __init__(self, *arguments: str) -> None:
-        self._user, terminal = pty.openpty()
-        self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", sys.executable, "-c", _PROGRAM, *arguments],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-        )
-        os.close(terminal)
-        self.seen = ""
-        self._position = 0
-
-    def until(self, text: str) -> None:
-        """Read until a text is shown, after those that were waited for before."""
-        while (found := self.seen.find(text, self._position)) < 0:
-            assert self._read(), f"{text!r} never came:\n{self.seen}"
-        self._position = found + len(text)
-
-    def type(self, text: str) -> None:
-        """Type a line."""
-        os.write(self._user, text.encode())
-
-    def end(self) -> int:
-        """Read to the end, and return the exit code."""
-        while self._read():
-            pass
-        return self.process.wait(30)
-
-    def close(self) -> None:
-        """End it, whatever state it is in."""
-        self.process.kill()
-        self.process.wait()
-        os.close(self._user)
-
-    def _read(self) -> bool:
-        ready, _, _ = select.select([self._user], [], [], 30)
-        try:
-            data = os.read(self._user, 4096) if ready else b""
-        except OSError:  # EIO: nobody has the terminal open any more
-            return False
-        self.seen += data.decode(errors="replace")
-        return bool(data)
+        super().__init__([sys.executable, "-c", _PROGRAM, *arguments])
 
 
 @pytest.fixture
