@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import json
 import os
 import random
@@ -15,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.as_the_daemon import as_the_daemon
 from benchmarks.figure import Figure, percentile
 from cardd.access.actions import Action
 from cardd.access.caller import Caller
@@ -100,11 +100,8 @@ def decisions() -> list[Figure]:
 
 def _timed(book: Rulebook, asked: list[AccessRequest]) -> list[float]:
     book.decide(asked[0])
-    gc.collect()
-    gc.freeze()  # as the daemon does with what it has at its start
-    taken = [_microseconds(lambda one=one: book.decide(one)) for one in asked]  # type: ignore[misc]  # the default binds
-    gc.unfreeze()
-    return taken
+    with as_the_daemon():
+        return [_microseconds(functools.partial(book.decide, one)) for one in asked]
 
 
 def _microseconds(work: Callable[[], object]) -> float:

@@ -7,7 +7,6 @@ the clients are another process.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import statistics
 import subprocess
@@ -20,10 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.as_the_daemon import as_the_daemon
 from benchmarks.driver_time import driver_times
 from benchmarks.figure import Figure, percentile
 from cardd.config import parse
-from cardd.daemon import SWITCH_SECONDS, Daemon
+from cardd.daemon import Daemon
 from cardd.readers.stack import PcscStack
 from cardsim.card import CardProtocol, SimulatedCard
 from cardsim.stage import PrivateBus
@@ -227,13 +227,8 @@ def _with_daemon(story: Callable[[_Bench], None]) -> None:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(SWITCH_SECONDS)  # as the daemon's own process does, and freezes what it imported
-        gc.collect()
-        gc.freeze()
-        asyncio.run(both())
-        sys.setswitchinterval(before)
-        gc.unfreeze()
+        with as_the_daemon():
+            asyncio.run(both())
         if failures:
             raise failures[0]
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks.as_the_daemon import as_the_daemon
 from benchmarks.driver_time import driver_times
 from benchmarks.figure import Figure, percentile
 from cardd.journal import Journal, open_directory
@@ -147,5 +148,6 @@ def _fill(path: Path, size: int) -> None:
 
 def measure() -> Iterator[Figure]:
     """Every figure of this file."""
-    yield from minting()
-    yield from redemption()
+    with as_the_daemon():
+        yield from minting()
+        yield from redemption()

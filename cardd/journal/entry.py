@@ -44,8 +44,7 @@ class Body:
 def body_of(event: Event, stamp: Stamp) -> Body:
     """Everything of the line that does not depend on its place."""
     return Body(
-        f'{{"boot":"{stamp.boot}","caller":{_caller_text(event.caller)},"holder":{_holder_text(event.holder)},'
-        f'"kind":"{event.kind}","monotonic":{stamp.monotonic},',
+        f"{_start(stamp.boot, event.caller, event.holder, event.kind)}{stamp.monotonic},",
         f'"result":"{event.result}","schema":{SCHEMA},',
         f'"time":"{time_text(stamp.microseconds)}","what":{_what_text(event.what)}}}',
         stamp,
@@ -56,7 +55,8 @@ def body_of(event: Event, stamp: Stamp) -> Body:
 def _what_text(what: Mapping[Detail, Value]) -> str:
     """As `json.dumps` would with sorted keys; the names need no escape."""
     parts: list[str] = []
-    for name, value in sorted(what.items()):
+    for name, start in _in_order(tuple(what)):
+        value = what[name]
         if isinstance(value, str):
             text = encode_basestring(value)
             if not text.isprintable():
@@ -65,11 +65,23 @@ def _what_text(what: Mapping[Detail, Value]) -> str:
             text = "true" if value else "false"
         else:
             text = str(value)
-        parts.append(f'"{name}":{text}')
+        parts.append(start + text)
     return "{" + ",".join(parts) + "}"
 
 
 @functools.lru_cache(maxsize=256)
+def _in_order(names: tuple[Detail, ...]) -> tuple[tuple[Detail, str], ...]:
+    """The names sorted, each with what it begins its member with: an event's kind has but a few sets of names."""
+    return tuple((name, f'"{name}":') for name in sorted(names))
+
+
+@functools.lru_cache(maxsize=256)
+def _start(boot: str, caller: CallerRef | None, holder: HolderRef | None, kind: Kind) -> str:
+    """What a line begins with; a session's entries have it in common."""
+    who = f'"caller":{_caller_text(caller)},"holder":{_holder_text(holder)}'
+    return f'{{"boot":"{boot}",{who},"kind":"{kind}","monotonic":'
+
+
 def _caller_text(caller: CallerRef | None) -> str:
     if caller is None:
         return "null"
@@ -77,7 +89,6 @@ def _caller_text(caller: CallerRef | None) -> str:
     return f'{{"application":{string(caller.application)},"pid":{pid},"uid":{caller.uid},"unit":{string(caller.unit)}}}'
 
 
-@functools.lru_cache(maxsize=64)
 def _holder_text(holder: HolderRef | None) -> str:
     if holder is None:
         return "null"

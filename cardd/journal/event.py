@@ -176,17 +176,16 @@ class Event:
         for name, value in self.what.items():
             if type(name) is not Detail:
                 raise ValueError("what holds only names of Detail")
-            characters += _CHECKS.get(name, _check_particular)(name, value)
+            check = _CHECKS.get(name)
+            if check is not None:
+                characters += check(name, value)
+            elif isinstance(value, str) and len(value) <= TEXT_MAX:
+                characters += len(value)
+            else:
+                raise ValueError(f"{name} must be a text of at most {TEXT_MAX} characters")
         if characters > _WHAT_MAX:
             raise ValueError(f"what must be at most {_WHAT_MAX} characters of text")
         object.__setattr__(self, "what", MappingProxyType(dict(self.what)))
-
-
-def _check_particular(name: str, value: object) -> int:
-    """A text; gives its length."""
-    if not isinstance(value, str) or len(value) > TEXT_MAX:
-        raise ValueError(f"{name} must be a text of at most {TEXT_MAX} characters")
-    return len(value)
 
 
 def _check_number(name: str, value: object) -> int:
@@ -207,6 +206,7 @@ def _check_digest(name: str, value: object) -> int:
     return len(value)
 
 
+# What is not named here is a text of `TEXT_MAX` characters at most.
 _CHECKS: dict[Detail, Callable[[str, object], int]] = {
     **dict.fromkeys((Detail.BYTES, Detail.COUNT, Detail.LINES, Detail.NUMBER, Detail.TRIES_LEFT), _check_number),
     Detail.TEST_CARD: _check_flag,

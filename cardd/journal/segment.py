@@ -13,6 +13,7 @@ from cardd.journal.link import Header
 
 _NAME = re.compile(r"journal-(\d{15})\.jsonl")
 _BLOCK = 256 * 1024
+_ZEROS = bytes(_BLOCK)
 MODE = 0o640
 
 
@@ -81,7 +82,9 @@ def create_segment(files: Files, header: Header, capacity: int) -> Segment:
         files.remove(name)
     handle = files.create(name, MODE)
     try:
-        write_all(handle, 0, line + bytes(max(0, capacity - len(line))))
+        write_all(handle, 0, line)
+        for offset in range(len(line), capacity, len(_ZEROS)):
+            write_all(handle, offset, _ZEROS[: capacity - offset])
         handle.sync()
         files.sync_directory()
     except OSError:

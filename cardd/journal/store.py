@@ -229,16 +229,18 @@ class Store:
         # A first guess at the length, from the text that is there: the digest, the number and escapes make the rest.
         self._make_room(sum(len(one.before) + len(one.middle) + len(one.after) + 512 for one in bodies[:1]))
         position = self._placed()
-        room = self._open_segment().capacity - self._open_segment().end - SEAL_ROOM
+        segment = self._open_segment()
+        most = min(segment.capacity - segment.end - SEAL_ROOM, BATCH_MAX)
         lines: list[bytes] = []
         heads: list[Head] = []
         seq, digest, size = position.seq, position.digest, 0
         latest = bodies[0].stamp
         for body in bodies:
             line = body.line(seq + 1, digest)
-            if lines and (size + len(line) > min(room, BATCH_MAX) or body.stamp.set_back_from(latest)):
+            stamp = body.stamp
+            if lines and (size + len(line) > most or (stamp < latest and stamp.set_back_from(latest))):
                 break
-            latest = body.stamp
+            latest = stamp
             size += len(line)
             seq += 1
             digest = digest_of(line)

@@ -188,22 +188,23 @@ class Writer(threading.Thread):
         """What is left from before goes first, so that the journal stays in the order of what happened."""
         if not entries and not self._backlog:
             return
-        waiting: deque[tuple[Body, Answer | None]] = deque((body, None) for body in self._with_losses())
+        waiting: list[tuple[Body, Answer | None]] = [(body, None) for body in self._with_losses()]
         self._backlog.clear()
         waiting.extend(entries)
+        done = 0
         try:
-            while waiting:
-                heads = self._store.commit([body for body, _ in waiting])
-                for head in heads:
-                    body, answer = waiting.popleft()
+            while done < len(waiting):
+                heads = self._store.commit([body for body, _ in waiting[done:]])
+                for (body, answer), head in zip(waiting[done:], heads, strict=False):  # fewer fit into one batch
                     if answer is not None:
                         outcomes.append((answer, head))
                     if self._written is not None:
                         self._written(body, head)
+                done += len(heads)
             self._well()
         except JournalUnavailable as error:
             self._failed(error)
-            for body, answer in waiting:
+            for body, answer in waiting[done:]:
                 if answer is None:
                     self._keep(body)
                 else:
