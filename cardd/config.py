@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cardd.toml_file import Lines, TomlDocument, TomlUnusable, parse_toml, read_toml
+
 DEFAULT_PATH = Path("/etc/cardd/cardd.toml")
-_SIZE_MAX = 1 << 20
 _LIFETIME_MAX = 31 * 24 * 3600
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _PROFESSION = re.compile(r"(CPS|CPF|CPE|CPA)/([0-9]{1,4})")
@@ -268,17 +268,9 @@ def load(path: Path) -> Config:
         ConfigError: the file cannot be read, is no TOML, or has an unknown key or a bad value.
     """
     try:
-        with path.open("rb") as reading:
-            raw = reading.read(_SIZE_MAX + 1)
-    except OSError as error:
-        raise ConfigError(path, f"cannot be read ({error.strerror})") from error
-    if len(raw) > _SIZE_MAX:
-        raise ConfigError(path, f"is larger than {_SIZE_MAX} bytes")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(path, f"is not UTF-8 at byte {error.start}") from error
-    return parse(text, path)
+        return _config(read_toml(path), path)
+    except TomlUnusable as error:
+        raise ConfigError(path, str(error)) from error
 
 
 def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
@@ -288,25 +280,29 @@ def parse(text: str, path: Path = DEFAULT_PATH) -> Config:
         ConfigError: as `load`.
     """
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(path, f"is no valid TOML: {error}") from error
+        return _config(parse_toml(text), path)
+    except TomlUnusable as error:
+        raise ConfigError(path, str(error)) from error
+
+
+def _config(document: TomlDocument, path: Path) -> Config:
     sections = {one.name: one.type for one in dataclasses.fields(Config)}
+    lines = document.lines
     values: dict[str, Any] = {}
-    for name, table in document.items():
+    for name, table in document.table.items():
         if name not in sections:
-            raise ConfigError(path, f"there is no section [{name}]", _line_of(text, name, None))
+            raise ConfigError(path, f"there is no section [{name}]", lines.header(name))
         if not isinstance(table, dict):
-            raise ConfigError(path, f"{name} must be a section [{name}]", _line_of(text, None, name))
-        values[name] = _section(type(getattr(Config(), name)), name, table, text, path)
+            raise ConfigError(path, f"{name} must be a section [{name}]", lines.key(name, None))
+        values[name] = _section(type(getattr(Config(), name)), name, table, lines, path)
     return Config(**values)
 
 
-def _section(kind: type[Any], name: str, table: Mapping[str, Any], text: str, path: Path) -> Any:
+def _section(kind: type[Any], name: str, table: Mapping[str, Any], lines: Lines, path: Path) -> Any:
     readers = {_key(one.name): one for one in dataclasses.fields(kind)}
     values: dict[str, Any] = {}
     for key, value in table.items():
-        line = _line_of(text, name, key)
+        line = _line_of(lines, name, key)
         if key not in readers:
             known = ", ".join(sorted(readers))
             raise ConfigError(path, f"there is no key {name}.{key} (known in [{name}]: {known})", line)
@@ -317,24 +313,13 @@ def _section(kind: type[Any], name: str, table: Mapping[str, Any], text: str, pa
     try:
         return kind(**values)
     except ValueError as error:  # of values that do not go together
-        raise ConfigError(path, f"[{name}] {error}", _line_of(text, name, None)) from error
+        raise ConfigError(path, f"[{name}] {error}", lines.header(name)) from error
 
 
 def _key(attribute: str) -> str:
     return attribute.replace("_", "-")
 
 
-def _line_of(text: str, section: str | None, key: str | None) -> int | None:
-    """Where a section or a key stands, found by reading the file as a person would; tomllib does not tell."""
-    current: str | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[\s*([^\]]+?)\s*\]", line)
-        if header:
-            current = header.group(1)
-            if current == section and key is None:
-                return number
-            if key is not None and current == f"{section}.{key}":
-                return number
-        elif key is not None and current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line):
-            return number
-    return None
+def _line_of(lines: Lines, section: str, key: str) -> int | None:
+    """Where a key of a section stands, or its own table."""
+    return lines.key(key, lines.header(section)) or lines.header(f"{section}.{key}")

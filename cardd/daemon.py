@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
 import logging
 import os
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cardd import __version__
 from cardd.access.actions import Action
-from cardd.access.caller import Caller
-from cardd.access.callers import Callers
-from cardd.access.consent import ConsentBook
-from cardd.access.consenting import Consents
-from cardd.access.exe_client import ExecutableHelper
-from cardd.access.facts import CallerFacts, gather
-from cardd.access.gate import Gate
-from cardd.access.logins import LogindFiles
 from cardd.access.polkit import NoPolkit, Polkit, PolkitFailed
-from cardd.access.rulebook import Rulebook
-from cardd.access.rules_file import RulesError, load_rules
+from cardd.access.rules_file import RulesError, load_host_rules
 from cardd.bus import names
 from cardd.bus.agents import Agents
 from cardd.bus.dispatch import Dispatcher
-from cardd.bus.doorkeeper import Doorkeeper
+from cardd.bus.doorkeeping import host_doorkeeper
 from cardd.bus.failures import BusError
 from cardd.bus.objects import ObjectTree
-from cardd.bus.peers import credentials_of
 from cardd.bus.polkit import BusAuthority
 from cardd.bus.service import Service
 from cardd.bus.transport import Transport, connect
@@ -44,13 +31,10 @@ from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.memory import open_memory
 from cardd.cards.roster import Roster
-from cardd.config import DEFAULT_PATH, AccessSection, Config, ConfigError, JournalSection, TokensSection, load
+from cardd.config import DEFAULT_PATH, Config, ConfigError, TokensSection, load
 from cardd.errors import N_, ConfigurationInvalid
-from cardd.holder.nomenclature import CardType
-from cardd.journal import Detail, Journal, JournalUnavailable, Kind, clipped, open_directory
-from cardd.journal.files import DirectoryFiles
-from cardd.journal.mirror import JournaldMirror
-from cardd.journal.refusals import Allowance, Refusals
+from cardd.journal import Detail, JournalUnavailable, Kind, clipped
+from cardd.journal.book import Book, open_book
 from cardd.pki.store import TrustStore
 from cardd.readers.events import ReaderEvent
 from cardd.readers.stack import PcscStack, StackUnavailable, load_stack
@@ -62,9 +46,8 @@ from cardd.sessions.journal_warning import warning_of
 from cardd.sessions.notices import Notices
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
-from cardd.sessions.token_settings import TokenSettings
+from cardd.sessions.token_settings import TokenSettings, lifetime_rules
 from cardd.sessions.tokens import Tokens
-from cardd.tokens.rules import LifetimeRule, LifetimeRules, Profession
 
 log = logging.getLogger("cardd")
 
@@ -81,8 +64,6 @@ SWITCH_SECONDS = 0.0005
 """How long one Python thread may keep another waiting."""
 FAREWELL_SECONDS = 3.0
 """How long the last answers may take to leave; a bus that does not take them must not keep the daemon."""
-CONNECTIONS = Allowance(in_full=100)
-"""Connections of one user that are written down one by one; what follows without a quiet minute is summed up."""
 EXIT_CONFIGURATION = 78
 """EX_CONFIG (sysexits.h): starting again does not help."""
 EXIT_UNAVAILABLE = 69
@@ -108,11 +89,11 @@ class Daemon:
         self._bus_address = bus_address
         self._stack = stack
         self._trust = _load_trust(config)
-        self._rules = _load_rules(config.access)
+        self._rules = load_host_rules(config.access.rules, rights=config.access.rights)
         self._environment = Environment(trust=lambda: self._trust, clock=_now)
         self._sessions: Sessions | None = None
         self._account: Account | None = None
-        self._book: _Book | None = None
+        self._book: Book | None = None
         self._service: Service | None = None
 
     @property
@@ -136,7 +117,8 @@ class Daemon:
             PolkitFailed: the bus does not tell of polkit's changes.
         """
         stack = self._stack or load_stack(self._config.readers.backend, self._config.readers.options)
-        async with _open_book(self._config.journal) as book:
+        section = self._config.journal
+        async with open_book(section.directory, journald=section.journald) as book:
             account = Account(book.journal, book.refusals, book.connections)
             account.noted(Kind.DAEMON_STARTED, what={Detail.VERSION: __version__})
             self._account = account
@@ -149,7 +131,7 @@ class Daemon:
                 transport.close()
                 account.noted(Kind.DAEMON_STOPPED, what={Detail.VERSION: __version__})
 
-    async def _serve(self, transport: Transport, stack: PcscStack, sessions: Sessions, book: _Book) -> int:
+    async def _serve(self, transport: Transport, stack: PcscStack, sessions: Sessions, book: Book) -> int:
         config = self._config
         drivers = Drivers.discover()
         tree = ObjectTree(transport, names.ROOT)
@@ -162,7 +144,7 @@ class Daemon:
             journal_head=lambda: "" if book.journal.head is None else str(book.journal.head),
         )
         polkit = await self._polkit(transport)
-        door = self._doorkeeper(transport, polkit, agents, sessions.account)
+        door = host_doorkeeper(transport, polkit, lambda: self._rules, agents, sessions.account)
         notices = Notices(HoldersTold(config.journal.told), agents, sessions.account)
         service = Service(
             tree, sessions, tokens, agents, door, notices, descriptor_timeout=config.pin.descriptor_timeout
@@ -225,18 +207,6 @@ class Daemon:
         await polkit.start()
         return polkit
 
-    def _doorkeeper(self, transport: Transport, polkit: Polkit, agents: Agents, account: Account) -> Doorkeeper:
-        logins, helper = LogindFiles(), ExecutableHelper()
-
-        async def facts(caller: Caller) -> CallerFacts:
-            executables = helper if self._rules.needs_executables else None
-            credentials = functools.partial(credentials_of, transport)
-            return await gather(caller, credentials, logins, executables=executables)
-
-        boot_clock = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
-        gate = Gate(polkit, lambda: self._rules, logins, lambda: datetime.now().astimezone())
-        return Doorkeeper(Callers(facts), gate, Consents(ConsentBook(boot_clock)), agents, account)
-
     def _warnings(self) -> list[str]:
         warnings = [f"{problem.source}: {problem.detail}" for problem in self._trust.problems]
         if self._trust.simulator_trusted:
@@ -255,7 +225,7 @@ class Daemon:
         """Read the configuration's trust and rules again; what needs a restart is said."""
         try:
             config = load(self._path)
-            rules = _load_rules(config.access)
+            rules = load_host_rules(config.access.rules, rights=config.access.rights)
         except (ConfigError, RulesError) as error:
             raise ConfigurationInvalid(problem=str(error)) from error
         # What polkit's absence means is for a restart; the files of rules are read again.
@@ -282,61 +252,8 @@ class Daemon:
             log.error("%s", error.message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Book:
-    """The journal, and what is summed up for it."""
-
-    files: DirectoryFiles
-    journal: Journal
-    refusals: Refusals
-    connections: Refusals
-    opening: asyncio.Task[None]
-
-
-@asynccontextmanager
-async def _open_book(section: JournalSection) -> AsyncIterator[_Book]:
-    """The open journal; everything that was told is written before it closes."""
-    mirror = JournaldMirror() if section.journald else None
-    files = open_directory(section.directory)
-    journal = Journal(files, mirror=mirror)
-    # The disk takes its time (a new segment is filled with zeros) while the rest starts; `_serve` waits for it.
-    opening = asyncio.create_task(journal.start())
-    await asyncio.sleep(0)
-    refusals = Refusals(journal)
-    connections = Refusals(journal, CONNECTIONS, summed=Kind.CALLER_CONNECTED)
-    try:
-        yield _Book(files, journal, refusals, connections, opening)
-    finally:
-        await opening
-        refusals.close()
-        connections.close()
-        await journal.close()
-        files.close()
-        if mirror is not None:
-            mirror.close()
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _token_settings(section: TokensSection) -> TokenSettings:
-    rules = [
-        LifetimeRule(
-            timedelta(seconds=rule.default_lifetime),
-            timedelta(seconds=rule.maximum_lifetime),
-            kinds=frozenset(rule.kinds) or None,
-            professions=frozenset(map(_profession, rule.professions)) or None,
-        )
-        for rule in section.rules
-    ]
-    rest = LifetimeRule(timedelta(seconds=section.default_lifetime), timedelta(seconds=section.maximum_lifetime))
-    return TokenSettings(section.registry, section.key, section.audience, LifetimeRules((*rules, rest)))
-
-
-def _profession(word: str) -> Profession:
-    card_type, _, code = word.partition("/")
-    return CardType(card_type), int(code)
 
 
 def _load_trust(config: Config) -> TrustStore:
@@ -348,12 +265,9 @@ def _load_trust(config: Config) -> TrustStore:
     return store
 
 
-def _load_rules(section: AccessSection) -> Rulebook:
-    """Read the rules; whether the helper answers is asked only where a rule needs it."""
-    rules = load_rules(section.rules, rights=section.rights)
-    if not rules.needs_executables:
-        return rules
-    return load_rules(section.rules, rights=section.rights, no_executables=ExecutableHelper().problem())
+def _token_settings(section: TokensSection) -> TokenSettings:
+    rules = lifetime_rules(section.rules, section.default_lifetime, section.maximum_lifetime)
+    return TokenSettings(section.registry, section.key, section.audience, rules)
 
 
 def _stop_requested(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> asyncio.Event:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from cardd.access.exe_client import ExecutableHelper
 from cardd.access.rights import Right, RightsTable
 from cardd.access.rule_values import (
     READERS,
@@ -25,9 +25,8 @@ from cardd.access.rule_values import (
 from cardd.access.rulebook import Rulebook
 from cardd.access.rules import Effect, Relation, Rule, RuleSource
 from cardd.access.terms import ONE_DOCUMENT
-from cardd.access.toml_lines import Lines
+from cardd.toml_file import Lines, TomlUnusable, parse_toml, read_toml
 
-SIZE_MAX: Final = 1 << 20
 RULES_MAX: Final = 10_000
 
 
@@ -85,6 +84,18 @@ def load_rules(
     return Rulebook(rules, table, sources)
 
 
+def load_host_rules(files: Sequence[Path], *, rights: Path | None = None) -> Rulebook:
+    """Read the rules of this machine; whether the helper answers is asked only where a rule needs it.
+
+    Raises:
+        RulesError: as `load_rules`.
+    """
+    rules = load_rules(files, rights=rights)
+    if not rules.needs_executables:
+        return rules
+    return load_rules(files, rights=rights, no_executables=ExecutableHelper().problem())
+
+
 def parse_rules(
     text: str, file: Path, *, no_executables: str | None = None, names: Names | None = None
 ) -> tuple[Rule, ...]:
@@ -99,27 +110,18 @@ def parse_rights(text: str, file: Path) -> RightsTable:
 
 def _read(file: Path) -> _Document:
     try:
-        with file.open("rb") as reading:
-            raw = reading.read(SIZE_MAX + 1)
-    except OSError as error:
-        raise RulesError(file, f"cannot be read ({error.strerror})") from error
-    if len(raw) > SIZE_MAX:
-        raise RulesError(file, f"is larger than {SIZE_MAX} bytes")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RulesError(file, f"is not UTF-8 at byte {error.start}") from error
-    return _parse(text, file)
+        found = read_toml(file)
+    except TomlUnusable as error:
+        raise RulesError(file, str(error)) from error
+    return _Document(file, found.table, found.lines)
 
 
 def _parse(text: str, file: Path) -> _Document:
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RulesError(file, f"is no valid TOML: {error}") from error
-    except RecursionError:
-        raise RulesError(file, "is nested too deeply") from None
-    return _Document(file, table, Lines(text))
+        found = parse_toml(text)
+    except TomlUnusable as error:
+        raise RulesError(file, str(error)) from error
+    return _Document(file, found.table, found.lines)
 
 
 def _entries(document: _Document, name: str) -> list[Mapping[str, Any]]:

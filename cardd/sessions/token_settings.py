@@ -2,12 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from cardd.access.caller import Caller
-from cardd.tokens.rules import LifetimeRules
+from cardd.holder.nomenclature import CardType
+from cardd.tokens.rules import LifetimeRule, LifetimeRules, Profession
+
+
+class LifetimeWords(Protocol):
+    """How long some tokens may live, as a configuration says it (`cardd.config.LifetimeRuleConfig`)."""
+
+    @property
+    def default_lifetime(self) -> int:
+        """Seconds."""
+
+    @property
+    def maximum_lifetime(self) -> int:
+        """Seconds."""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Of tokens; empty: every kind."""
+
+    @property
+    def professions(self) -> Sequence[str]:
+        """Type of card and code ("CPS/10"); empty: everybody."""
+
+
+def lifetime_rules(rules: Sequence[LifetimeWords], default: int, maximum: int) -> LifetimeRules:
+    """The rules of lifetimes.
+
+    Args:
+        rules: the first that fits decides.
+        default, maximum: seconds, where none fits.
+    """
+    rest = LifetimeRule(timedelta(seconds=default), timedelta(seconds=maximum))
+    return LifetimeRules((*map(_rule, rules), rest))
+
+
+def _rule(words: LifetimeWords) -> LifetimeRule:
+    return LifetimeRule(
+        timedelta(seconds=words.default_lifetime),
+        timedelta(seconds=words.maximum_lifetime),
+        kinds=frozenset(words.kinds) or None,
+        professions=frozenset(map(_profession, words.professions)) or None,
+    )
+
+
+def _profession(word: str) -> Profession:
+    card_type, _, code = word.partition("/")
+    return CardType(card_type), int(code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from cardd.access.actions import Action
 from cardd.access.rule_values import CARD_TYPES, READERS, Names
 from cardd.access.rules import Effect, Relation, Rule
-from cardd.access.rules_file import SIZE_MAX, RulesError, load_rules, parse_rights, parse_rules
+from cardd.access.rules_file import RulesError, load_rules, parse_rights, parse_rules
 from cardd.access.terms import ConsentMode, ConsentTerms
 from cardd.holder.nomenclature import CardType
+from cardd.toml_file import SIZE_MAX
 from tests.unit.access.support import facts, request
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -1,17 +1,70 @@
-"""Where things stand in a TOML text: the standard library's parser does not tell.
+"""TOML files: read within a bound, as UTF-8, and where things stand in them, which the standard library does not tell.
 
-The text is read as TOML 1.0 reads it as far as strings and comments go, so that what looks like a header inside a
-string is not taken for one.
+To find lines, the text is read as TOML 1.0 reads it as far as strings and comments go, so that what looks like a header
+inside a string is not taken for one.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
+SIZE_MAX: Final = 1 << 20
 _DELIMITERS: Final = ('"""', "'''", '"', "'")
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([^\[\]#]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*(?:\"([^\"\\]*)\"|'([^']*)'|([A-Za-z0-9_-]+))\s*[.=]")
+
+
+class TomlUnusable(Exception):
+    """A text is no TOML, or cannot be read; the exception's text says why, to be put behind the file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TomlDocument:
+    """What a file holds.
+
+    Args:
+        table: its values.
+        lines: where they stand.
+    """
+
+    table: Mapping[str, Any]
+    lines: Lines
+
+
+def read_toml(file: Path) -> TomlDocument:
+    """Read a file of at most `SIZE_MAX` bytes.
+
+    Raises:
+        TomlUnusable: it cannot be read, is too large, no UTF-8 or no TOML.
+    """
+    try:
+        with file.open("rb") as reading:
+            raw = reading.read(SIZE_MAX + 1)
+    except OSError as error:
+        raise TomlUnusable(f"cannot be read ({error.strerror})") from error
+    if len(raw) > SIZE_MAX:
+        raise TomlUnusable(f"is larger than {SIZE_MAX} bytes")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TomlUnusable(f"is not UTF-8 at byte {error.start}") from error
+    return parse_toml(text)
+
+
+def parse_toml(text: str) -> TomlDocument:
+    """Read a text; raises TomlUnusable: it is no TOML."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TomlUnusable(f"is no valid TOML: {error}") from error
+    except RecursionError:
+        raise TomlUnusable("is nested too deeply") from None
+    return TomlDocument(table, Lines(text))
 
 
 class Lines:

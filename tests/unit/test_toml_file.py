@@ -1,12 +1,13 @@
-"""Lines of a TOML text."""
+"""TOML files: what cannot be used, and lines of their text."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardd.access.toml_lines import Lines
+from cardd.toml_file import SIZE_MAX, Lines, TomlUnusable, read_toml
 
 TEXT = '''top = 1
 [[rule]]   # the first
@@ -71,3 +72,30 @@ def test_as_many_headers_as_tables(values: list[str]) -> None:
 @given(st.text(max_size=200))
 def test_any_text(text: str) -> None:
     assert Lines(text).key("a", Lines(text).header("rule")) != 0
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read"),
+        (b"a = '\xff'", "not UTF-8 at byte 5"),
+        (b"#" * (SIZE_MAX + 1), "larger than"),
+        (b"a = ", "no valid TOML"),
+        (b"a = " + b"[" * 100_000, "nested too deeply"),
+    ],
+    ids=["missing", "no UTF-8", "too large", "no TOML", "nested"],
+)
+def test_a_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, problem: str) -> None:
+    file = tmp_path / "some.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(TomlUnusable, match=problem):
+        read_toml(file)
+
+
+def test_a_file_as_large_as_may_be(tmp_path: Path) -> None:
+    file = tmp_path / "some.toml"
+    file.write_bytes(b"a = 1 #".ljust(SIZE_MAX, b"x"))
+    document = read_toml(file)
+    assert document.table == {"a": 1}
+    assert document.lines.key("a", None) == 1
