@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import queue
 import socket
 import stat
 import tempfile
@@ -17,14 +18,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from cardsim.control_desk import ControlError
+from cardsim.trace import Decoder
 
 if TYPE_CHECKING:
     from cardsim.control_desk import Answer, ControlDesk
+    from cardsim.trace import Entry
 
 _log = logging.getLogger(__name__)
 
 LONGEST_LINE = 65536
 MOST_CONNECTIONS = 16
+MOST_ENTRIES_WAITING = 10_000
 
 
 class ControlSocketError(Exception):
@@ -114,12 +118,31 @@ class ControlServer:
                         answer = _refusal("bad-request", f"a request has at most {LONGEST_LINE} bytes")
                     else:
                         answer = self._answer(line)
-                    connection.sendall(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                    if answer["ok"] and _is_trace(line):
+                        self._stream(connection, incoming, answer)
+                        return
+                    _send(connection, answer)
         except OSError as error:
             _log.debug("control connection: %s", error)
         finally:
             with self._lock:
                 self._connections.discard(connection)
+
+    def _stream(self, connection: socket.socket, incoming: IO[bytes], answer: Answer) -> None:
+        """Answer ``trace``, and send the reader's exchanges until the client leaves."""
+        entries: queue.Queue[Entry | None] = queue.Queue(MOST_ENTRIES_WAITING)
+        end = self._desk.feed(str(answer["reader"])).watch(lambda entry: _put(entries, entry))
+        writer = threading.Thread(target=_write, args=(connection, entries), name="cardsim trace", daemon=True)
+        try:
+            _send(connection, answer)  # after the watch began: whoever has the answer misses nothing
+            writer.start()
+            while incoming.readline(LONGEST_LINE):
+                pass  # nothing more can be asked on this connection
+        finally:
+            end()
+            with contextlib.suppress(OSError):  # the client has gone: then the writer fails by itself
+                connection.shutdown(socket.SHUT_RDWR)
+            _put(entries, None)
 
     def _answer(self, line: bytes) -> Answer:
         try:
@@ -129,6 +152,34 @@ class ControlServer:
         except Exception:
             _log.exception("control request failed")
             return _refusal("failed", "unforeseen failure; the simulator's log has it")
+
+
+def _send(connection: socket.socket, answer: Answer) -> None:
+    connection.sendall(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+
+
+def _is_trace(line: bytes) -> bool:
+    """Whether a request that was answered is ``trace``."""
+    return bool(json.loads(line)["command"] == "trace")
+
+
+def _put(entries: queue.Queue[Entry | None], entry: Entry | None) -> None:
+    """Hand an entry on; where the client does not read, the oldest goes, and the card need not wait."""
+    while True:
+        try:
+            entries.put_nowait(entry)
+        except queue.Full:
+            with contextlib.suppress(queue.Empty):
+                entries.get_nowait()
+        else:
+            return
+
+
+def _write(connection: socket.socket, entries: queue.Queue[Entry | None]) -> None:
+    decoder = Decoder()
+    with contextlib.suppress(OSError):  # the client has left
+        while (entry := entries.get()) is not None:
+            connection.sendall(entry.encode(decoder.describe(entry)).encode() + b"\n")
 
 
 def _refusal(name: str, message: str) -> Answer:

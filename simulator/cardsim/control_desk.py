@@ -7,6 +7,8 @@ results or ``error`` (a name for programs) and ``message`` (a sentence for peopl
 | --- | --- | --- |
 | insert | reader, profile | reader, profile, holder, card_number |
 | remove | reader | reader |
+| tap | reader, profile, milliseconds (1000) | as insert, once the card has gone again |
+| trace | reader | reader, then a line of a transcript for each exchange, until the client leaves |
 | status | | readers: name, card, profile, holder, card_number, atr, faults of each |
 | fault | reader, fault (``sw@3:6F00``) | reader, faults |
 | clear-faults | reader | reader |
@@ -18,6 +20,7 @@ Without ``reader`` the first one is meant, without ``profile`` the card that was
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard
@@ -29,9 +32,14 @@ from cardsim.transports.reader import ReaderError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cardsim.trace import ExchangeFeed
     from cardsim.transports.reader import CardReader
 
 Answer = dict[str, object]
+
+# Long enough for pcscd, which looks at a virtual reader every 0.4 s, and for a program to read a card after that.
+_TAP_MILLISECONDS = "1000"
+_LONGEST_TAP_MILLISECONDS = 60_000
 
 
 class ControlError(Exception):
@@ -87,18 +95,29 @@ class ControlDesk:
         rack: the readers.
         cupboard: the cards.
         profile: the card that goes in first where a request names none.
+        wait: lets seconds pass, while a card is tapped.
     """
 
-    def __init__(self, rack: ReaderRack, cupboard: CardCupboard, profile: str = DEFAULT_PROFILE) -> None:
+    def __init__(
+        self,
+        rack: ReaderRack,
+        cupboard: CardCupboard,
+        profile: str = DEFAULT_PROFILE,
+        *,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._rack = rack
         self._cupboard = cupboard
         self._first_profile = profile
+        self._wait = wait
         for reader in rack.readers():
             self._give_cards(reader)
         self._last_profile: dict[str, str] = {}
         self._commands: dict[str, tuple[frozenset[str], Callable[[Mapping[str, str]], Answer]]] = {
             "insert": (frozenset({"reader", "profile"}), self._insert),
             "remove": (frozenset({"reader"}), self._remove),
+            "tap": (frozenset({"reader", "profile", "milliseconds"}), self._tap),
+            "trace": (frozenset({"reader"}), lambda fields: {"reader": self._reader(fields).name}),
             "status": (frozenset(), self._status),
             "fault": (frozenset({"reader", "fault"}), self._fault),
             "clear-faults": (frozenset({"reader"}), self._clear_faults),
@@ -171,6 +190,27 @@ class ControlDesk:
         reader = self._reader(fields)
         reader.remove()
         return {"reader": reader.name}
+
+    def _tap(self, fields: Mapping[str, str]) -> Answer:
+        """Hold a card to the reader for a moment."""
+        text = fields.get("milliseconds", _TAP_MILLISECONDS)
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= _LONGEST_TAP_MILLISECONDS):
+            raise ControlError("bad-request", f"milliseconds is a number from 1 to {_LONGEST_TAP_MILLISECONDS}")
+        answer = self._insert({name: value for name, value in fields.items() if name != "milliseconds"})
+        reader = self._reader(fields)
+        self._wait(int(text) / 1000)
+        reader.remove()
+        return answer
+
+    def feed(self, name: str) -> ExchangeFeed:
+        """Return the exchanges of a reader.
+
+        Args:
+            name: as ``trace`` has answered.
+
+        Raises: ``ControlError``: it has been unplugged.
+        """
+        return self._reader({"reader": name}).exchanges
 
     def _status(self, _fields: Mapping[str, str]) -> Answer:
         return {"readers": [self._describe(reader) for reader in self._rack.readers()]}

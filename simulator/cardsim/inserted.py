@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from cardsim.faults import FaultKind
+from cardsim.trace.feed import ExchangeFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class InsertedCard:
         eject: takes this card out of its reader, and puts the one that it is given in its place; may be called from any
             thread.
         random_bytes: source of garbage.
+        feed: is told of all that happens to it.
     """
 
     def __init__(
@@ -54,12 +56,15 @@ class InsertedCard:
         faults: FaultInjector,
         eject: Callable[[SimulatedCard | None], None],
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        feed: ExchangeFeed | None = None,
     ) -> None:
         self.card = card
         self._faults = faults
         self._eject = eject
         self._random_bytes = random_bytes
         self._gone = threading.Event()
+        self._feed = feed or ExchangeFeed()
+        self._feed.control("insert")
 
     @property
     def gone(self) -> bool:
@@ -69,6 +74,7 @@ class InsertedCard:
     def withdraw(self) -> None:
         """The card is out: whoever waits for its answer gets ``CardVanishedError`` now."""
         self._gone.set()
+        self._feed.control("remove")
 
     @property
     def atr(self) -> bytes:
@@ -88,11 +94,14 @@ class InsertedCard:
         """
         if self._faults.power_on():
             raise CardMuteError
-        return self.card.power_on()
+        atr = self.card.power_on()
+        self._feed.control("power-on", atr)
+        return atr
 
     def power_off(self) -> None:
         """Take the power away."""
         self.card.power_off()
+        self._feed.control("power-off")
 
     def transmit(self, command: bytes) -> bytes:
         """Pass a command to the card through the faults that strike now.
@@ -103,6 +112,14 @@ class InsertedCard:
         Returns: what the reader gets: the card's answer, or what a fault made of it.
         Raises: ``CardVanishedError``, ``CardMuteError``.
         """
+        answer = b""
+        try:
+            answer = self._exchange(command)
+        finally:
+            self._feed.exchange(command, answer)
+        return answer
+
+    def _exchange(self, command: bytes) -> bytes:
         faults = self._faults.command()
         for fault in faults:
             self._before(fault)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from cardsim.cli import catalogue, remote, run
+from cardsim.cli import catalogue, remote, run, trace
 
 app = typer.Typer(
     name="cardsim",
@@ -19,6 +19,8 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("insert")(remote.insert)
 app.command("remove")(remote.remove)
+app.command("tap")(remote.tap)
+app.command("trace")(trace.trace)
 app.command("fault")(remote.fault)
 app.command("status")(remote.status)
 app.command("profiles")(catalogue.list_profiles)

@@ -16,6 +16,7 @@ from cardsim.control_desk import ControlError
 from cardsim.faults import Fault, FaultSpecificationError
 from cardsim.pki.store import PkiStoreError
 from cardsim.profiles import ProfileError
+from cardsim.trace import TranscriptError
 from cardsim.transports.reader import ReaderError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _KNOWN_FAILURES = (
     ProfileError,
     PkiStoreError,
     ReaderError,
+    TranscriptError,
     OSError,
 )
 

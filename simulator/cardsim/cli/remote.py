@@ -41,6 +41,26 @@ def remove(reader: ReaderOption = None, control: ControlOption = None, json: Jso
         print(f"{answer['reader']}: empty")
 
 
+def tap(
+    profile: Annotated[
+        str | None, typer.Option("--profile", metavar="NAME", help="Whose card; without it the one that was in last.")
+    ] = None,
+    milliseconds: Annotated[
+        int, typer.Option("--for", metavar="MS", min=1, max=60000, help="How long it is held to the reader.")
+    ] = 1000,
+    reader: ReaderOption = None,
+    control: ControlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Hold a card to the running simulator's reader for a moment, as one does with a contactless one."""
+    with failures():
+        answer = ask(control or default_path(), "tap", reader=reader, profile=profile, milliseconds=str(milliseconds))
+    if json:
+        print_json(answer)
+    else:
+        print(f"{answer['reader']}: {answer['profile']} was here for {milliseconds} ms")
+
+
 def fault(
     specifications: Annotated[
         list[str] | None,

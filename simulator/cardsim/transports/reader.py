@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from cardsim.card import SimulatedCard
     from cardsim.faults import FaultInjector
+    from cardsim.trace import ExchangeFeed
 
 
 class ReaderError(Exception):
@@ -27,6 +28,10 @@ class CardReader(Protocol):
     @property
     def faults(self) -> FaultInjector:
         """The faults that strike the commands of whatever card is in it."""
+
+    @property
+    def exchanges(self) -> ExchangeFeed:
+        """Tells what its cards are asked and answer."""
 
     def insert(self, card: SimulatedCard) -> None:
         """Put a card in and return once the reader has it.

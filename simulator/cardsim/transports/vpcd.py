@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from cardsim.faults import FaultInjector
 from cardsim.inserted import CardMuteError, CardVanishedError, InsertedCard
+from cardsim.trace import ExchangeFeed
 from cardsim.transports.reader import ReaderError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class VpcdReader:
     ) -> None:
         self.address = address
         self.faults = FaultInjector()
+        self.exchanges = ExchangeFeed()
         self._accept_seconds = accept_seconds
         self._connect = connect
         self._lock = threading.Lock()
@@ -158,7 +160,7 @@ class _Insertion:
     """The connection of one insertion and the thread that answers on it."""
 
     def __init__(self, card: SimulatedCard, reader: VpcdReader) -> None:
-        self.inserted = InsertedCard(card, reader.faults, self.leave)
+        self.inserted = InsertedCard(card, reader.faults, self.leave, feed=reader.exchanges)
         self.accepted = threading.Event()
         self._reader = reader
         self._out = threading.Event()

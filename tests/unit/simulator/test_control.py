@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cardsim import control
 from cardsim.control import LONGEST_LINE, MOST_CONNECTIONS, ControlServer, ControlSocketError, default_path
 from cardsim.control_cards import CardCupboard
-from cardsim.control_client import ask
+from cardsim.control_client import ask, follow
 from cardsim.control_desk import ControlDesk, ControlError, FixedRack
 from cardsim.transports.inprocess import InProcessPcsc
 from tests.support.cards import EchoCard
@@ -330,3 +330,58 @@ def test_something_else_on_the_socket_is_no_simulator(answer: bytes, tmp_path: P
         with pytest.raises(ControlSocketError, match="is no simulator"):
             ask(path, "status")
         serving.join()
+
+
+def test_a_tap_holds_the_card_to_the_reader_for_its_time(stack: InProcessPcsc, tmp_path: Path) -> None:
+    reader = stack.readers()[0]
+    waited: list[tuple[float, bool]] = []
+    desk = ControlDesk(
+        stack, CardCupboard(tmp_path, echo_card), wait=lambda seconds: waited.append((seconds, reader.card is not None))
+    )
+    assert desk.do({"command": "tap", "profile": "nurse", "milliseconds": "250"})["profile"] == "nurse"
+    assert waited == [(0.25, True)]
+    assert reader.card is None
+    for wrong in ("0", "-1", "ten", "60001", ""):
+        with pytest.raises(ControlError, match="milliseconds is a number from 1 to 60000"):
+            desk.do({"command": "tap", "milliseconds": wrong})
+    assert reader.card is None
+
+
+def test_a_trace_gives_each_exchange_in_words_and_no_pin(path: Path, stack: InProcessPcsc) -> None:
+    lines = follow(path, FIRST)
+    first: list[str] = []
+    begun = threading.Thread(target=lambda: first.append(next(lines)))
+    begun.start()
+    # The trace begins when its request is answered: a card that goes in and out again until then is not seen.
+    while begun.is_alive():
+        ask(path, "insert", profile="nurse")
+        begun.join(0.01)
+        if begun.is_alive():
+            ask(path, "remove")
+    assert json.loads(first[0])["ctl"] in ("insert", "remove", "power-on", "power-off")
+    context = stack.SCardEstablishContext(stack.SCARD_SCOPE_SYSTEM)[1]
+    _, handle, protocol = stack.SCardConnect(context, FIRST, stack.SCARD_SHARE_SHARED, stack.SCARD_PROTOCOL_ANY)
+    stack.SCardTransmit(handle, protocol, [0x00, 0x20, 0x00, 0x01, 0x04, 0x31, 0x32, 0x33, 0x34])
+    exchange = next(entry for entry in map(json.loads, lines) if "c" in entry)
+    assert exchange["c"] == "002000010400000000"
+    assert exchange["m"].startswith("VERIFY reference 01, 4 bytes hidden")
+    assert exchange["masked"] is True
+
+
+def test_a_trace_of_no_reader_is_refused(path: Path) -> None:
+    with pytest.raises(ControlError, match="there is no reader 'third'"):
+        next(follow(path, "third"))
+
+
+def test_a_client_that_does_not_read_its_trace_holds_up_no_card(
+    path: Path, stack: InProcessPcsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "MOST_ENTRIES_WAITING", 4)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        connection.sendall(b'{"command": "trace"}\n')
+        assert json.loads(connection.makefile("rb").readline())["ok"]
+        feed = stack.readers()[0].exchanges
+        for _ in range(3000):  # more than the socket and the queue hold
+            feed.exchange(bytes(250), bytes(250))
+    assert ask(path, "status")["readers"]

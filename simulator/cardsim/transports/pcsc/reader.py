@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cardsim.card import CardProtocol
 from cardsim.faults import FaultInjector
 from cardsim.inserted import CardMuteError, InsertedCard
+from cardsim.trace import ExchangeFeed
 from cardsim.transports.pcsc.constants import ScardConstants as C
 from cardsim.transports.pcsc.worker import CardWorker
 from cardsim.transports.reader import ReaderError
@@ -64,6 +65,7 @@ class InProcessReader:
     def __init__(self, name: str, manager: Manager) -> None:
         self.name = name
         self.faults = FaultInjector()
+        self.exchanges = ExchangeFeed()
         self.state = ReaderState.ABSENT
         self.atr = b""
         self.counter = 0
@@ -268,7 +270,7 @@ class InProcessReader:
         if last is not None and last.card.card is card:
             self._manager.turns.wait_for(lambda: not last.busy)
         insertion: Insertion
-        inserted = InsertedCard(card, self.faults, lambda other: self._eject(insertion, other))
+        inserted = InsertedCard(card, self.faults, lambda other: self._eject(insertion, other), feed=self.exchanges)
         insertion = Insertion(inserted, CardWorker(inserted, self._manager.turns, self.name))
         self.insertion = insertion
         if self._manager.alive and not self._broken:

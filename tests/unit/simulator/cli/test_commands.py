@@ -149,3 +149,38 @@ def test_run_connects_to_the_given_driver_or_to_debians(
     assert result.exit_code == 0, result.output
     assert f"vpcd {listens}\n" in result.output
     assert result.output.endswith("waiting\n")
+
+
+def test_a_card_is_tapped(control: str) -> None:
+    done = cardsim("tap", "--profile", "nurse", "--for", "1", "--reader", "two", "--control", control)
+    assert done.output == "two: nurse was here for 1 ms\n"
+    assert cardsim("status", "--control", control).output.splitlines()[1] == "two: empty"
+
+
+def test_a_transcript_is_shown_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text('{"t": 0.5, "ctl": "power-on"}\n{"t": 1.25, "c": "00200001", "r": "63C3", "m": "?"}\n')
+    assert cardsim("trace", str(path)).output.splitlines() == [
+        "    0.5000  power-on",
+        "    1.2500  VERIFY reference 01: how many tries are left? -> 63C3 3 tries left",
+    ]
+    assert "> 00200001\n" in cardsim("trace", str(path), "--bytes").output
+    assert json.loads(cardsim("trace", str(path), "--json").output.splitlines()[1])["c"] == "00200001"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", ":2: no JSON"),
+        ("[]", ":2: no JSON object"),
+        ('{"c": "00200001"}', ':2: "r" is missing'),
+        ('{"c": "0020000", "r": "9000"}', ':2: "c" is not hexadecimal'),
+        ('{"t": "now", "c": "", "r": ""}', ':2: "t" is no number'),
+    ],
+)
+def test_a_transcript_that_is_none_is_refused_with_its_line(line: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(f'{{"ctl": "insert"}}\n{line}\n')
+    done = cardsim("trace", str(path))
+    assert done.exit_code == 1
+    assert said in done.stderr
