@@ -43,11 +43,13 @@ class Response:
         data: response data, any length; transmission cuts it into responses.
         sw: status word; StatusWord.SUCCESS unless the command warns.
         sized: the command has already honoured Le by itself (READ BINARY, GET RESPONSE).
+        optional: a command without Le does not want the data (in T=1, where Le says so).
     """
 
     data: bytes = field(default=b"", repr=False)
     sw: int = StatusWord.SUCCESS
     sized: bool = False
+    optional: bool = False
 
     def encode(self) -> bytes:
         """Data and status word as they go to the reader."""

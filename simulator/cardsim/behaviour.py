@@ -147,6 +147,11 @@ class Behaviour:
     environment_lost_after_use: bool = field(
         default=False, metadata={"meaning": "a computation clears the security environment"}
     )
+    applet_asleep: bool = field(
+        # The agency's library knows of it: it selects GlobalPlatform's domain, and the application again.
+        default=False,
+        metadata={"meaning": "CPS4: after a reset the application is found only once GlobalPlatform's domain was"},
+    )
     direct_answers: bool = field(
         default=False, metadata={"meaning": "in T=0, data are answered with data at once, without 61xx"}
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from cardsim.card import CardProtocol
 from cardsim.data_objects import data_objects
 from cardsim.ias_ecc.system import IasEccCard
 from cardsim.layouts import build
@@ -13,9 +12,6 @@ from cardsim.layouts.content import CardContent, KeyPair
 from cardsim.pki.store import Credentials, PkiStore
 from cardsim.profiles.model import Profile
 from cardsim.rsa import RandomBytes, RsaKey
-
-CPS3_GENERATION = "CPS3v3"
-"""Generation as the token label of a CPS3 begins."""
 
 
 def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes = os.urandom) -> IasEccCard:
@@ -37,20 +33,21 @@ def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes 
     numbers = profile.numbers or layout.numbers
     content = CardContent(
         serial=card.serial,
-        label=f"{CPS3_GENERATION}-{card.number}",
+        label=f"{layout.label}-{card.number}",
         pin=card.pin,
         puk=card.puk,
         pin_tries_left=card.pin_tries_left,
         puk_tries_left=card.puk_tries_left,
         signature=_key_pair(credentials.signature),
         authentication=_key_pair(credentials.authentication),
-        data_objects=data_objects(profile, CPS3_GENERATION, numbers),
+        data_objects=data_objects(profile, layout.label, numbers),
         authority_certificate=store.intermediate_certificate().read_bytes() if layout.authority_label else b"",
     )
     return IasEccCard(
         build.master_file(layout, content, numbers),
         atr=layout.atr,
-        protocol=CardProtocol.T0,
+        protocol=layout.protocol,
+        generation=layout.generation,
         behaviour=profile.behaviour or layout.behaviour,
         random_bytes=random_bytes,
     )

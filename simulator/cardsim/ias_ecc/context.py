@@ -30,12 +30,14 @@ class VolatileState:
         current_ef: the current EF, if any.
         verified: references of the PINs that were verified.
         environment: the current security environment.
+        renewable: references of the PINs whose retry counter the PUK has reset, until they get a new value (CPS4).
     """
 
     current_df: DedicatedFile
     current_ef: ElementaryFile | None = None
     verified: set[int] = field(default_factory=set)
     environment: CurrentEnvironment = field(default_factory=CurrentEnvironment)
+    renewable: set[int] = field(default_factory=set)
 
 
 class CardContext:

@@ -6,23 +6,24 @@ from cardsim import tlv
 from cardsim.ias_ecc.access_rules import TAG_ACCESS_RULES
 from cardsim.ias_ecc.files import DedicatedFile, ElementaryFile, File
 
-TAG_FCP = 0x62
+TAG_FCP, TAG_FCI = 0x62, 0x6F
 DESCRIPTOR_TRANSPARENT_EF = b"\x01"
 DESCRIPTOR_DF = b"\x38"
 LIFE_CYCLE_ACTIVATED = b"\x05"
 
 
-def encode(file: File, *, rules_last: bool = False) -> bytes:
+def encode(file: File, *, rules_last: bool = False, template: int = TAG_FCP) -> bytes:
     """The FCP template of a file: size 80, descriptor 82, identifier 83, name 84, SFI 88, rules A1, life cycle 8A.
 
     Args:
         file: which.
         rules_last: put the rules behind the life cycle.
+        template: FCP, or FCI for cards that give the same under that tag.
     """
     rules = tlv.encode(TAG_ACCESS_RULES, file.rules.encode())
     life_cycle = tlv.encode(0x8A, LIFE_CYCLE_ACTIVATED)
     specific = _ef(file) if isinstance(file, ElementaryFile) else _df(file)
-    return tlv.encode(TAG_FCP, specific, *((life_cycle, rules) if rules_last else (rules, life_cycle)))
+    return tlv.encode(template, specific, *((life_cycle, rules) if rules_last else (rules, life_cycle)))
 
 
 def _ef(file: ElementaryFile) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cardsim import tlv
@@ -41,7 +42,7 @@ ALGORITHMS = {
 }
 """Which algorithm each template takes."""
 
-HASH_OF = {
+HASH_OF: Mapping[int, HashAlgorithm] = {
     AlgorithmReference.SHA1: HashAlgorithm.SHA1,
     AlgorithmReference.SHA1_RSA_PKCS1: HashAlgorithm.SHA1,
     AlgorithmReference.SHA256: HashAlgorithm.SHA256,
@@ -52,9 +53,14 @@ HASH_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One template as MSE SET left it: algorithm (tag 80) and key number (tag 84 without bit 8; None for a hash)."""
+    """One template as MSE SET left it.
 
-    algorithm: AlgorithmReference
+    Args:
+        algorithm: the card's reference of it; None where the template leaves no choice.
+        key: key number, without bit 8; None for a hash.
+    """
+
+    algorithm: int | None
     key: int | None
 
 

@@ -100,7 +100,7 @@ class Transmission:
         if self.protocol is CardProtocol.T0:
             return self._deliver_t0(command, response)
         if command.le is None:
-            return self._wait(response.data)
+            return Response(sw=response.sw) if response.optional else self._wait(response.data)
         if len(response.data) <= command.le:
             return response
         piece, rest = response.data[: command.le], response.data[command.le :]

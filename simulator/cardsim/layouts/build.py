@@ -157,7 +157,6 @@ class _Builder:
     def _key_directory(self) -> bytes:
         """GUESS: the encoding; the attributes are published, the key directory of a real card settles the bytes."""
         pin = self._pin_identifier
-        negative = self._numbers.key_references is KeyReferenceForm.NEGATIVE
         return b"".join(
             pkcs15.PrivateKeyEntry(
                 label=key.label,
@@ -167,12 +166,19 @@ class _Builder:
                 identifier=key.identifier,
                 usage=key.usage,
                 native=key.access_flags,
-                reference=bytes([LOCAL | self._key_numbers[key.purpose]]).rjust(1 if negative else 2, b"\x00"),
+                reference=self._key_reference(key.purpose),
                 path=self._path(),
                 modulus_bits=self._pair(key.purpose).key.size * 8,
             ).encode()
             for key in self._layout.keys
         )
+
+    def _key_reference(self, purpose: KeyPurpose) -> bytes:
+        """Value of the INTEGER: with the highest bit set it has a zero byte before it, or is a negative one."""
+        reference = self._key_numbers[purpose] | (LOCAL if self._layout.local_references else 0)
+        if self._numbers.key_references is KeyReferenceForm.NEGATIVE:
+            return bytes([reference])
+        return reference.to_bytes(reference.bit_length() // 8 + 1, "big")
 
     def _certificate_directory(self) -> bytes:
         layout = self._layout

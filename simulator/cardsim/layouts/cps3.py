@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from cardsim import pkcs15
 from cardsim.behaviour import Behaviour
+from cardsim.card import CardProtocol
+from cardsim.ias_ecc.cps3 import CPS3
 from cardsim.ias_ecc.files import FileRules
 from cardsim.ias_ecc.pins import PinPolicy
 from cardsim.layouts.layout import (
@@ -116,7 +118,10 @@ _AUTHENTICATION = Key(
 
 LAYOUT = Layout(
     name="cps3",
+    generation=CPS3,
     atr=ATR,
+    protocol=CardProtocol.T0,
+    label="CPS3v3",
     numbers=Numbers(),
     behaviour=Behaviour(),
     rules=Rules(
@@ -149,6 +154,7 @@ LAYOUT = Layout(
     authority_label=None,
     reference_data=(_PIN, _PUK),
     keys=(_SIGNATURE, _AUTHENTICATION),
+    local_references=True,
     # SE 1: by PIN; SE 3: by PUK; SE 5: mutual authentication with an administration key.
     environments=(
         Environment(1, ReferenceDataPurpose.PIN),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from cardsim import pkcs15
 from cardsim.behaviour import Behaviour, BlockingTry, DfAnswer, LogoutRule, PastEnd, UsageData
+from cardsim.card import CardProtocol
+from cardsim.ias_ecc.cps3 import CPS3
 from cardsim.ias_ecc.files import FileRules
 from cardsim.ias_ecc.pins import PinPolicy
 from cardsim.layouts.cps3 import ATR, CONTACT_AID
@@ -82,7 +84,10 @@ _AUTHENTICATION = Key(
 
 LAYOUT = Layout(
     name="cps3-easy",
+    generation=CPS3,
     atr=ATR,
+    protocol=CardProtocol.T0,
+    label="CPS3v3",
     numbers=Numbers(
         certificate_directory=0x7004,
         authority_directory=0x7005,
@@ -142,6 +147,7 @@ LAYOUT = Layout(
         ),
     ),
     keys=(_AUTHENTICATION, _SIGNATURE),
+    local_references=True,
     # SE 1: by PIN; SE 2: by PUK.
     environments=(Environment(1, ReferenceDataPurpose.PIN), Environment(2, ReferenceDataPurpose.PUK)),
 )

@@ -6,7 +6,9 @@ import enum
 from dataclasses import dataclass
 
 from cardsim.behaviour import Behaviour
+from cardsim.card import CardProtocol
 from cardsim.ias_ecc.files import FileRules
+from cardsim.ias_ecc.generation import Generation
 from cardsim.ias_ecc.pins import PinPolicy
 from cardsim.layouts.numbers import Numbers
 
@@ -154,7 +156,10 @@ class Layout:
 
     Args:
         name: how a profile names it.
+        generation: the commands it knows.
         atr: answer to reset.
+        protocol: what it speaks.
+        label: beginning of the token label, before the card number.
         numbers: its numbers, where a profile names no others.
         behaviour: its conduct, where a profile names no other.
         rules: access rules of the files.
@@ -172,11 +177,15 @@ class Layout:
         authority_label: shown name of the issuing authority's certificate, or None without it.
         reference_data: PIN and PUK in the order of their directory.
         keys: in the order of their directories.
+        local_references: the key directory gives the keys' numbers with bit 8 set.
         environments: stored security environments.
     """
 
     name: str
+    generation: Generation
     atr: bytes
+    protocol: CardProtocol
+    label: str
     numbers: Numbers
     behaviour: Behaviour
     rules: Rules
@@ -194,4 +203,5 @@ class Layout:
     authority_label: str | None
     reference_data: tuple[ReferenceData, ReferenceData]
     keys: tuple[Key, Key]
+    local_references: bool
     environments: tuple[Environment, ...]

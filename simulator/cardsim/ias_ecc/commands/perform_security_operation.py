@@ -39,7 +39,7 @@ def hash_(card: CardContext, data: bytes) -> Response:
     Raises:
         StatusError: 6985 no algorithm set; 6A80.
     """
-    algorithm = HASH_OF[card.reference(ControlReferenceTemplate.HASH).algorithm]
+    algorithm = _hash_of(card, ControlReferenceTemplate.HASH)
     try:
         objects = tlv.parse(data)
         digest = _digest(algorithm, objects)
@@ -47,6 +47,13 @@ def hash_(card: CardContext, data: bytes) -> Response:
         raise StatusError(StatusWord.INCORRECT_DATA) from None
     card.state.environment.digest = (algorithm, digest)
     return Response()
+
+
+def _hash_of(card: CardContext, template: ControlReferenceTemplate) -> HashAlgorithm:
+    algorithm = card.reference(template).algorithm
+    if algorithm is None:
+        raise StatusError(StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED)
+    return HASH_OF[algorithm]
 
 
 def _digest(algorithm: HashAlgorithm, objects: list[tlv.Tlv]) -> bytes:
@@ -72,7 +79,7 @@ def compute_digital_signature(card: CardContext, data: bytes) -> Response:
         StatusError: 6985 no template, or no hash of its algorithm; 6A88; 6982; 6700 a hash of a wrong length.
     """
     item = card.usable_key(ControlReferenceTemplate.DIGITAL_SIGNATURE, KeyAccess.COMPUTE_DIGITAL_SIGNATURE)
-    algorithm = HASH_OF[card.reference(ControlReferenceTemplate.DIGITAL_SIGNATURE).algorithm]
+    algorithm = _hash_of(card, ControlReferenceTemplate.DIGITAL_SIGNATURE)
     environment = card.state.environment
     kept, environment.digest = environment.digest, None
     if data and len(data) != algorithm.digest_size:

@@ -22,11 +22,11 @@ def verify(card: CardContext, command: CommandApdu) -> Response:
     Raises:
         StatusError: 63Cx; 6700; 6982; 6983; 6984; 6A86; 6A88.
     """
-    pin = _addressed(card, command, p1=0x00)
+    pin = addressed(card, command, p1=0x00)
     if not command.data:
         return _status(card, pin)
     card.demand_object_access(pin, PinAccess.VERIFY)
-    _present(card, pin, _stored(card, pin, command.data))
+    _present(card, pin, stored(card, pin, command.data))
     card.state.verified.add(pin.number)
     return Response()
 
@@ -40,12 +40,12 @@ def change_reference_data(card: CardContext, command: CommandApdu) -> Response:
     Raises:
         StatusError: as VERIFY, and 6A80.
     """
-    pin = _addressed(card, command, p1=0x00)
+    pin = addressed(card, command, p1=0x00)
     card.demand_object_access(pin, PinAccess.CHANGE)
     half = len(command.data) // 2
-    old, new = (_stored(card, pin, value) for value in (command.data[:half], command.data[half:]))
+    old, new = (stored(card, pin, value) for value in (command.data[:half], command.data[half:]))
     _present(card, pin, old)
-    _replace(pin, new)
+    replace(pin, new)
     return Response()
 
 
@@ -57,24 +57,29 @@ def reset_retry_counter(card: CardContext, command: CommandApdu) -> Response:
             not, and for those without a new value); 6A88; with the PUK, as VERIFY.
     """
     with_code = command.p1 == CODE_AND_NEW_VALUE and card.behaviour.reset_with_puk
-    pin = _addressed(card, command, p1=CODE_AND_NEW_VALUE if with_code else NEW_VALUE_ONLY)
+    pin = addressed(card, command, p1=CODE_AND_NEW_VALUE if with_code else NEW_VALUE_ONLY)
     value = command.data
     if with_code:
         code = card.unblocking(pin)
         length = code.policy.stored_length
         presented, value = value[:length], value[length:]
-        new = _stored(card, pin, value)
+        new = stored(card, pin, value)
         card.demand_object_access(code, PinAccess.VERIFY)
-        _present(card, code, _stored(card, code, presented))
+        _present(card, code, stored(card, code, presented))
     else:
         card.demand_object_access(pin, PinAccess.RESET)
-        new = _stored(card, pin, value)
-    _replace(pin, new)
+        new = stored(card, pin, value)
+    replace(pin, new)
     card.state.verified.discard(pin.number)
     return Response()
 
 
-def _addressed(card: CardContext, command: CommandApdu, *, p1: int) -> Pin:
+def addressed(card: CardContext, command: CommandApdu, *, p1: int) -> Pin:
+    """The PIN that P2 names.
+
+    Raises:
+        StatusError: 6A86 another P1; 6A88 no such PIN.
+    """
     if command.p1 != p1:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     return card.pin(command.p2)
@@ -89,8 +94,12 @@ def _status(card: CardContext, pin: Pin) -> Response:
     raise StatusError(StatusWord.WRONG_LENGTH if refused else tries_left(pin.tries_left))
 
 
-def _stored(card: CardContext, pin: Pin, value: bytes) -> bytes:
-    """The stored form of a presented value: itself, or with its padding where the card adds it."""
+def stored(card: CardContext, pin: Pin, value: bytes) -> bytes:
+    """The stored form of a presented value: itself, or with its padding where the card adds it.
+
+    Raises:
+        StatusError: 6700.
+    """
     policy = pin.policy
     if card.behaviour.unpadded_pin and policy.min_length <= len(value) <= policy.max_length:
         return value.ljust(policy.stored_length, bytes([policy.pad]))
@@ -112,7 +121,12 @@ def _present(card: CardContext, pin: Pin, value: bytes) -> None:
     raise StatusError(tries_left(pin.tries_left))
 
 
-def _replace(pin: Pin, value: bytes) -> None:
+def replace(pin: Pin, value: bytes) -> None:
+    """Give a PIN a new value with all its tries.
+
+    Raises:
+        StatusError: 6A80, it is not digits and padding.
+    """
     if not pin.policy.accepts(value):
         raise StatusError(StatusWord.INCORRECT_DATA)
     pin.replace(value)

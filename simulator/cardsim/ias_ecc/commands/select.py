@@ -38,29 +38,39 @@ def select(card: CardContext, command: CommandApdu) -> Response:
     Raises:
         StatusError: 6A86 mode unknown, or FCI asked where the card gives none; 6A82 no such file; 6700 odd path.
     """
-    mode, answer = _modes(command)
+    mode, answer = modes(command)
     if answer is Answer.NOTHING and not card.behaviour.select_without_answer:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
-    file, parent = _FINDERS[mode](card, command.data)
+    file, parent = FINDERS[mode](card, command.data)
     if answer is Answer.FCI and file is not card.master_file:
         # Published: P2=00 is refused for an application's AID and for an EF; the root AID answers 9000 without data.
         raise StatusError(StatusWord.INCORRECT_P1_P2)
-    if isinstance(file, ElementaryFile):
-        card.enter_df_of(file, parent)
-    else:
-        card.select(file)
-        if mode is SelectBy.DF_NAME:
-            card.selected_by_name(file)
+    make_current(card, mode, file, parent)
     if answer is not Answer.FCP or _silent(mode, file, card.behaviour.df_answer):
         return Response()
     return Response(fcp.encode(file, rules_last=card.behaviour.fcp_rules_last))
 
 
-def _modes(command: CommandApdu) -> tuple[SelectBy, Answer]:
+def modes(command: CommandApdu) -> tuple[SelectBy, Answer]:
+    """What P1-P2 ask.
+
+    Raises:
+        StatusError: 6A86.
+    """
     try:
         return SelectBy(command.p1), Answer(command.p2)
     except ValueError:
         raise StatusError(StatusWord.INCORRECT_P1_P2) from None
+
+
+def make_current(card: CardContext, mode: SelectBy, file: File, parent: DedicatedFile) -> None:
+    """Make a file current that was found, and with an EF the DF it is in."""
+    if isinstance(file, ElementaryFile):
+        card.enter_df_of(file, parent)
+        return
+    card.select(file)
+    if mode is SelectBy.DF_NAME:
+        card.selected_by_name(file)
 
 
 def _silent(mode: SelectBy, file: File, rule: DfAnswer) -> bool:
@@ -154,7 +164,7 @@ def _path_from_current_df(card: CardContext, data: bytes) -> Found:
     return _follow(card.state.current_df, path)
 
 
-_FINDERS = {
+FINDERS = {
     SelectBy.FILE_IDENTIFIER: _by_identifier,
     SelectBy.CHILD_DF: _child_df,
     SelectBy.EF_UNDER_CURRENT_DF: _ef_under_current_df,
@@ -163,3 +173,4 @@ _FINDERS = {
     SelectBy.PATH_FROM_MF: _path_from_mf,
     SelectBy.PATH_FROM_CURRENT_DF: _path_from_current_df,
 }
+"""How each mode finds a file."""
