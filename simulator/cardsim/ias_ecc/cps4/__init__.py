@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | application | selected after a reset, class 00 | selected by its AID on logical channel 1, class 01 (`applications`) |
 | SELECT | FCP 62; path by P1=09 | FCI 6F; path from the MF by P1=08 (`select`) |
-| environment | key under tag 84, algorithm under 80 | 91 for signatures, 83 alone for the raw operation (`manage_...`) |
+| environment | key under tag 84, algorithm under 80 | 91 for signatures, 83 for the raw operation (`manage_...`) |
 | signature | the hash may be closed by the card; PKCS#1 v1.5 | the whole hash; PKCS#1 v1.5 and PSS (`perform_...`) |
 | authentication key | INTERNAL AUTHENTICATE, DECIPHER with padding | one raw RSA operation, DECIPHER (`perform_...`) |
 | PIN change | old and new | the new one, after VERIFY (`reference_data`) |

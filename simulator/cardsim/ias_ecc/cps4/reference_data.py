@@ -36,7 +36,7 @@ def change_reference_data(card: CardContext, command: CommandApdu) -> Response:
 
 
 def reset_retry_counter(card: CardContext, command: CommandApdu) -> Response:
-    """Give a PIN all its tries, after its PUK was verified; its value stays until CHANGE REFERENCE DATA gives a new one.
+    """Give a PIN all its tries, after its PUK was verified; its value stays until CHANGE REFERENCE DATA.
 
     P2 is the PIN's reference with bit 8 set. GUESS: that it is taken with bit 8 only.
 

@@ -46,6 +46,8 @@ def test_names() -> None:
         "pin-blocked",
         "swapped-usage",
         "malformed-certificate",
+        "physician-cps4",
+        "nurse-cps4-t0",
     }
     assert promised <= set(profiles.names())
     assert profiles.names() == sorted(profiles.names())
@@ -179,7 +181,7 @@ def refusal(text: str) -> str:
         (
             'puk = "47114711"',
             'puk = "47114711"\nlayout = "cps9"',
-            "p.toml:13: card.layout: must be one of cps3, cps3-easy",
+            "p.toml:13: card.layout: must be one of cps3, cps3-easy, cps4, cps4-rc, cps4-t0",
         ),
         (
             'puk = "47114711"',
