@@ -87,6 +87,15 @@ class ShortIdentifiers(enum.Enum):
     NONE = "none"
 
 
+class AfterOlderSide(enum.Enum):
+    """What brings class 00 back after class A0 (the older side of the chip) was used."""
+
+    ROOT_AID = "root-aid"
+    """SELECT of the root AID; until then class 00 is refused by 6E00."""
+    NOTHING = "nothing"
+    """Nothing is needed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """The switches of one card; each field's metadata says what it does (``meaning``), and why it stands as it does.
@@ -156,3 +165,6 @@ class Behaviour:
         default=False, metadata={"meaning": "in T=0, data are answered with data at once, without 61xx"}
     )
     extended_length: bool = field(default=False, metadata={"meaning": "commands with extended lengths are taken"})
+    after_older_side: AfterOlderSide = field(
+        default=AfterOlderSide.ROOT_AID, metadata={"meaning": "what brings class 00 back after class A0 was used"}
+    )

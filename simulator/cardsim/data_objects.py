@@ -61,3 +61,13 @@ def _activity(activity: Activity) -> DataObject:
     )
     fid = FID_FIRST_ACTIVITY + activity.number - 1
     return DataObject(f"CPS_ACTIVITY_{activity.number:02}_PS", fid, content, private=True)
+
+
+def billing_situation(profile: Profile) -> bytes:
+    """CPS_SIT_FACT of the older side. GUESS: its ASN.1, one text; no format was published."""
+    return encode(SEQUENCE, text(f"SITUATION DE FACTURATION FICTIVE {profile.card.number}"))
+
+
+def older_activities(profile: Profile) -> tuple[tuple[int, bytes], ...]:
+    """CPS2TER_ACTIVITY_nn_PS of the older side, one beside each activity. GUESS: as ``billing_situation``."""
+    return tuple((each.number, encode(SEQUENCE, text(each.name))) for each in profile.activities)

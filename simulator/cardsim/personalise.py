@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from cardsim.data_objects import data_objects
+from cardsim.data_objects import billing_situation, data_objects, older_activities
+from cardsim.ias_ecc.cps3 import with_older_side
 from cardsim.ias_ecc.system import IasEccCard
 from cardsim.layouts import build
 from cardsim.layouts.catalogue import LAYOUTS
@@ -41,13 +42,15 @@ def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes 
         signature=_key_pair(credentials.signature),
         authentication=_key_pair(credentials.authentication),
         data_objects=data_objects(profile, layout.label, numbers),
+        billing_situation=billing_situation(profile),
+        older_activities=older_activities(profile),
         authority_certificate=store.intermediate_certificate().read_bytes() if layout.authority_label else b"",
     )
     return IasEccCard(
         build.master_file(layout, content, numbers),
         atr=layout.atr,
         protocol=layout.protocol,
-        generation=layout.generation,
+        generation=with_older_side(build.older_side(content)) if layout.older_side else layout.generation,
         behaviour=profile.behaviour or layout.behaviour,
         random_bytes=random_bytes,
     )

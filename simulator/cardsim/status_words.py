@@ -26,6 +26,7 @@ class StatusWord(enum.IntEnum):
     WRONG_OFFSET = 0x6B00
     INS_NOT_SUPPORTED = 0x6D00
     CLA_NOT_SUPPORTED = 0x6E00
+    NO_PRECISE_DIAGNOSIS = 0x6F00
 
 
 def tries_left(count: int) -> int:

@@ -122,11 +122,10 @@ class CardContext:
         Raises:
             StatusError: 6A88, its rule names none.
         """
-        condition = condition_for(pin.access_rules, self.interface, PinAccess.RESET)
-        stored = self.master_file.objects.get(SdoName(SdoClass.SECURITY_ENVIRONMENT, condition.environment))
-        if not isinstance(stored, StoredEnvironment) or stored.user_password is None:
+        number = self._user_password(condition_for(pin.access_rules, self.interface, PinAccess.RESET).environment)
+        if number is None:
             raise StatusError(StatusWord.REFERENCED_DATA_NOT_FOUND)
-        return self.pin(stored.user_password)
+        return self.pin(number)
 
     def reference(self, template: ControlReferenceTemplate) -> Reference:
         """What MSE SET put into a template.
@@ -182,12 +181,22 @@ class CardContext:
         # Secure messaging and external authentication need administration keys that no middleware has.
         results = [False for asked in (secure_messaging, external) if asked]
         if user:
-            results.append(self._user_authenticated(condition.environment))
+            results.append(self.user_authenticated(condition.environment))
         return bool(results) and (all(results) if condition.all_needed else any(results))
 
-    def _user_authenticated(self, environment: int) -> bool:
+    def user_authenticated(self, environment: int) -> bool:
+        """Whether the PIN that a stored security environment asks for is verified."""
+        pin = self._user_password(environment)
+        return pin is not None and pin in self.state.verified
+
+    def user_blocked(self, environment: int) -> bool:
+        """Whether that PIN has no try left."""
+        pin = self._user_password(environment)
+        return pin is not None and self.pin(pin).blocked
+
+    def _user_password(self, environment: int) -> int | None:
         stored = self.master_file.objects.get(SdoName(SdoClass.SECURITY_ENVIRONMENT, environment))
-        return isinstance(stored, StoredEnvironment) and stored.user_password in self.state.verified
+        return stored.user_password if isinstance(stored, StoredEnvironment) else None
 
     def computed(self) -> None:
         """Apply the switches of cards that forget their security environment or PINs after a computation."""

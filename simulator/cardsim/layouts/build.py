@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from cardsim import pkcs15
+from cardsim.cps2ter import files as cps2ter_files
+from cardsim.cps2ter.files import OlderFile
 from cardsim.ias_ecc.files import EF_SN, MASTER_FILE, DedicatedFile, ElementaryFile, FileRules
 from cardsim.ias_ecc.keys import LOCAL, PrivateKeyObject
 from cardsim.ias_ecc.pins import Pin
@@ -35,6 +37,11 @@ def master_file(layout: Layout, content: CardContent, numbers: Numbers | None = 
         numbers: its numbers; the layout's own when None.
     """
     return _Builder(layout, content, numbers or layout.numbers).master_file()
+
+
+def older_side(content: CardContent) -> OlderFile:
+    """The files of the older side, which are the same on every layout."""
+    return cps2ter_files.master_file(content.billing_situation, content.older_activities)
 
 
 class _Builder:

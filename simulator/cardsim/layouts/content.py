@@ -50,6 +50,8 @@ class CardContent:
         pin_tries_left, puk_tries_left: retry counters at the start.
         signature, authentication: the two key pairs.
         data_objects: in the order of the data directory.
+        billing_situation: content of CPS_SIT_FACT on the older side.
+        older_activities: number and content of each CPS2TER_ACTIVITY on the older side.
         authority_certificate: the issuing authority's, for layouts that hold it.
     """
 
@@ -63,3 +65,5 @@ class CardContent:
     authentication: KeyPair
     data_objects: tuple[DataObject, ...]
     authority_certificate: bytes = field(default=b"", repr=False)
+    billing_situation: bytes = field(default=b"", repr=False)
+    older_activities: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)

@@ -161,4 +161,5 @@ LAYOUT = Layout(
         Environment(3, ReferenceDataPurpose.PUK),
         Environment(5, None, bytes.fromhex("A40983018180010C9501C0")),
     ),
+    older_side=True,
 )

@@ -7,7 +7,7 @@ OpenSC needs to unblock a PIN (the PIN's unblocking identifier is the PUK's).
 from __future__ import annotations
 
 from cardsim import pkcs15
-from cardsim.behaviour import Behaviour, BlockingTry, DfAnswer, LogoutRule, PastEnd, UsageData
+from cardsim.behaviour import AfterOlderSide, Behaviour, BlockingTry, DfAnswer, LogoutRule, PastEnd, UsageData
 from cardsim.card import CardProtocol
 from cardsim.ias_ecc.cps3 import CPS3
 from cardsim.ias_ecc.files import FileRules
@@ -106,6 +106,7 @@ LAYOUT = Layout(
         usage_data=UsageData.SHOWN,
         df_answer=DfAnswer.FCP,
         fcp_rules_last=True,
+        after_older_side=AfterOlderSide.NOTHING,
     ),
     rules=Rules(
         administered=_READ_ONLY,
@@ -150,4 +151,5 @@ LAYOUT = Layout(
     local_references=True,
     # SE 1: by PIN; SE 2: by PUK.
     environments=(Environment(1, ReferenceDataPurpose.PIN), Environment(2, ReferenceDataPurpose.PUK)),
+    older_side=True,
 )

@@ -60,6 +60,7 @@ LAYOUT: Layout = dataclasses.replace(
         dataclasses.replace(_SECOND_KEY, rule=_KEY_RULES[_SECOND_KEY.purpose]),
     ),
     local_references=False,
+    older_side=False,
 )
 RELEASE_CANDIDATE_LAYOUT = dataclasses.replace(LAYOUT, name="cps4-rc", atr=RELEASE_CANDIDATE_ATR)
 T0_LAYOUT = dataclasses.replace(LAYOUT, name="cps4-t0", atr=T0_ATR, protocol=CardProtocol.T0)

@@ -179,6 +179,7 @@ class Layout:
         keys: in the order of their directories.
         local_references: the key directory gives the keys' numbers with bit 8 set.
         environments: stored security environments.
+        older_side: class A0 reaches the older side of the chip.
     """
 
     name: str
@@ -205,3 +206,4 @@ class Layout:
     keys: tuple[Key, Key]
     local_references: bool
     environments: tuple[Environment, ...]
+    older_side: bool
