@@ -18,18 +18,20 @@ class DirectChannel:
 
     def __init__(self, card: SimulatedCard, remove_at: int | None = None) -> None:
         self._card = card
-        self._remove_at = remove_at
+        self.remove_at = remove_at
         self.atr = card.power_on()
         self.transport = Transport.T0 if card.protocol is CardProtocol.T0 else Transport.T1
         self.sent: list[bytes] = []
+        self.commands: list[Command] = []
 
     def transmit(self, command: Command) -> Response:
         """Send one command, count it."""
-        if self._remove_at is not None and len(self.sent) >= self._remove_at:
+        if self.remove_at is not None and len(self.sent) >= self.remove_at:
             self._card.power_off()
             raise CardRemoved
         raw = encode(command)
         self.sent.append(raw)
+        self.commands.append(command)
         answer = self._card.transmit(raw)
         if len(answer) < 2:
             raise CardMute

@@ -15,20 +15,26 @@ _EF_SN_SIZE = 12
 """Published size of EF.SN."""
 _EF_DIR_SIZE = 101
 """Published size of EF.DIR. A card that wants exact lengths is asked for it at once; a longer file is read on."""
+_EF_SN = Path(bytes.fromhex("3F00D003"))
 _EF_DIR = Path(bytes.fromhex("3F002F00"))
+_BY_WHOLE_PATH = Application(b"", "", None)
+"""What a path from 3F00 is not relative to."""
 _ODF = Path(bytes.fromhex("5031"))
 _DIRECTORIES_MAX = 12
 """Directories that one ODF may point to; what they hold must fit into one entry of the memory."""
 
 
 def read_serial(files: Files) -> str:
-    """The serial number from EF.SN, in one exchange where the MF is current.
+    """The serial number from EF.SN, in one exchange where the MF is current; by its path where that is refused.
 
     Raises:
         MalformedCardData: it is no CPS serial number.
         UnexpectedResponse: the card has no EF.SN.
     """
-    return parse_ef_sn(files.read_short(ShortFileId.EF_SN, _EF_SN_SIZE))
+    try:
+        return parse_ef_sn(files.read_short(ShortFileId.EF_SN, _EF_SN_SIZE))
+    except UnexpectedResponse:
+        return parse_ef_sn(files.read_file(_BY_WHOLE_PATH, _EF_SN, _EF_SN_SIZE, structured=True))
 
 
 def discover(files: Files) -> Snapshot:
@@ -69,6 +75,6 @@ def _read_ef_dir(files: Files) -> bytes:
     try:
         data = files.read_short(ShortFileId.EF_DIR, _EF_DIR_SIZE)
     except UnexpectedResponse:
-        return files.read_file(Application(b"", "", None), _EF_DIR, DIRECTORY_MAX, structured=True)
+        return files.read_file(_BY_WHOLE_PATH, _EF_DIR, DIRECTORY_MAX, structured=True)
     enough = len(data) < _EF_DIR_SIZE or CONTACT_AID in (found.aid for found in parse_ef_dir(data))
     return data if is_complete(data) and enough else files.read_rest(data, DIRECTORY_MAX)

@@ -45,9 +45,9 @@ def select_ef(path: bytes) -> Command:
     return Command(0x00, 0xA4, 0x08, 0x00, path, le=SHORT_LE_MAX)
 
 
-def select_child_ef(identifier: bytes) -> Command:
-    """SELECT an EF under the current DF, P1=02, with its FCI (ISO 7816-4 7.1.1)."""
-    return Command(0x00, 0xA4, 0x02, 0x00, identifier, le=SHORT_LE_MAX)
+def select_ef_by_identifier(identifier: bytes) -> Command:
+    """SELECT an EF under the current DF by its identifier, P1=00, with its FCI (ISO 7816-4 7.1.1)."""
+    return Command(0x00, 0xA4, 0x00, 0x00, identifier, le=SHORT_LE_MAX)
 
 
 def mse_set_signature(key_reference: int, algorithm: AlgorithmReference) -> Command:

@@ -61,7 +61,7 @@ class Cps4Selection:
             return _size(self._send(cps4_commands.select_ef(where.df[len(MASTER_FILE) :] + where.identifier)))
         if not in_current_df:
             self.dedicated_file(where.df)
-        return _size(self._send(cps4_commands.select_child_ef(where.identifier)))
+        return _size(self._send(cps4_commands.select_ef_by_identifier(where.identifier)))
 
     def _wake(self) -> None:
         """Whether either is there does not matter: the application's own answer, afterwards, tells."""
