@@ -24,4 +24,6 @@ def nspawn(*arguments: str) -> list[str]:
     if not Path("/run/systemd/system").is_dir():
         # No systemd that could give it a scope.
         here.append("--keep-unit")
-    return ["unshare", "--mount", "--propagation=private", "--", "sh", "-c", _ALONE, "nspawn", *here, *arguments]
+    # SIGTERM shuts the machine down, also when who started it is killed.
+    alone = ["setpriv", "--pdeathsig=TERM", "--", "unshare", "--mount", "--propagation=private", "--"]
+    return [*alone, "sh", "-c", _ALONE, "nspawn", *here, *arguments]

@@ -10,7 +10,7 @@ import subprocess
 from scripts.system_test.nspawn import nspawn
 
 RELEASE = "bookworm"
-TOOLS = ("systemd-nspawn", "mmdebstrap", "unshare", "nsenter")
+TOOLS = ("systemd-nspawn", "mmdebstrap", "unshare", "nsenter", "setpriv")
 _PROBE_SECONDS = 60
 
 

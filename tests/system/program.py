@@ -119,6 +119,10 @@ class Program:
         """Verify the journal, which reads all of it."""
         await self._client.journal.verify()
 
+    async def manage_tokens(self) -> Any:
+        """List everyone's tokens."""
+        await self._client.tokens.page(everyone=True)
+
     async def configure(self) -> Any:
         """Have the configuration read again."""
         await self._client.reload()

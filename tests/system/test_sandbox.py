@@ -48,9 +48,10 @@ def test_it_is_its_own_user_without_rights() -> None:
 
 
 def test_no_core_file_and_locked_memory_for_a_pin() -> None:
-    limits = {line[:26].strip(): line[26:].split()[0] for line in (process() / "limits").read_text().splitlines()}
-    assert limits["Max core file size"] == "0"
-    assert limits["Max locked memory"] == str(8 << 20)
+    # proc(5): the name in 26 columns, then the soft and the hard limit.
+    limits = {line[:26].strip(): line[26:].split()[:2] for line in (process() / "limits").read_text().splitlines()}
+    assert limits["Max core file size"] == ["0", "0"]
+    assert limits["Max locked memory"] == [str(8 << 20)] * 2
 
 
 @pytest.mark.parametrize("place", ["/usr/x", "/etc/x", "/etc/cardd/x", "/var/lib/x", "/var/log/x", "/srv/x"])

@@ -45,7 +45,9 @@ def watching() -> Iterator[Watch]:
 @pytest.fixture
 def stopped() -> Iterator[None]:
     """Neither cardd nor pcscd runs, as after boot; both run again afterwards."""
-    run("systemctl", "stop", "cardd.service", "pcscd.service")
+    # One after the other: a cardd that still runs would wake pcscd again, by its socket.
+    run("systemctl", "stop", "cardd.service")
+    run("systemctl", "stop", "pcscd.service")
     yield
     run("systemctl", "start", "cardd.service")
 

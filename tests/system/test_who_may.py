@@ -32,7 +32,8 @@ from tests.system.machine import INSTALLED, run, settle
 POLICY: Final = INSTALLED / "polkit/org.cardd1.policy"
 RULES: Final = Path("/etc/cardd/rules.toml")
 IN_A_SESSION: Final = ("sign", "decrypt", "mint-token")
-ACTIONS: Final = ("read-holder", "authenticate", *IN_A_SESSION, "configure", "read-journal")
+ADMINISTRATION: Final = ("configure", "read-journal", "manage-tokens")
+ACTIONS: Final = ("read-holder", "authenticate", *IN_A_SESSION, *ADMINISTRATION)
 ANSWERS: Final = {"yes": "yes", "no": "NotAuthorized", "auth_admin": "NotAuthorizedCanObtain"}
 
 # polkit's column for each place that a program of the holder's may be in.
@@ -47,9 +48,6 @@ PLACES: Final = tuple(COLUMNS)
 
 def documented(action: str, column: str) -> str:
     """What the policy says, as the error that docs/access.md and the contract name."""
-    if action == "read-journal":
-        # org.cardd1.Journal: others than root are refused, whether or not an administrator's password could help.
-        return "NotAuthorized"
     found = ET.parse(POLICY).find(f"./action[@id='org.cardd1.{action}']/defaults/{column}")
     assert found is not None
     return ANSWERS[(found.text or "").removesuffix("_keep")]
@@ -176,7 +174,8 @@ def test_the_policy_allows_the_daily_work_in_front_alone() -> None:
     columns = ("allow_active", "allow_inactive", "allow_any")
     for action in ("read-holder", "authenticate", *IN_A_SESSION):
         assert [documented(action, column) for column in columns] == ["yes", "NotAuthorized", "NotAuthorized"]
-    assert {documented("configure", column) for column in columns} == {"NotAuthorizedCanObtain"}
+    for action in ADMINISTRATION:
+        assert {documented(action, column) for column in columns} == {"NotAuthorizedCanObtain"}
 
 
 @pytest.mark.parametrize("action", ["read-holder", "authenticate"])
