@@ -109,6 +109,24 @@ async def test_heads_are_given_to_those_whose_entries_they_are() -> None:
     assert [by_seq[head.seq] for head in heads] == list(range(30))
 
 
+@pytest.mark.parametrize("later", range(1, 40, 3))
+async def test_what_one_sync_covered_is_not_written_again_when_the_next_one_fails(later: int) -> None:
+    """Thirty entries that nobody waits for go to the disk in several batches, of which one fails."""
+    disk = MemoryDisk()
+    async with running(disk) as journal:
+        disk.failures = {len(disk.calls) + later: Failure.INPUT_OUTPUT}
+        for number in range(30):
+            journal.note(event(number))
+        try:
+            await journal.record(event(30))
+            expected = list(range(31))
+        except JournalUnavailable:
+            expected = list(range(30))
+        await journal.record(event(31))
+        assert numbers_in(disk) == [*expected, 31]
+    assert verify(disk).sound
+
+
 async def test_a_cancelled_caller_leaves_its_entry_and_disturbs_nobody() -> None:
     disk = GatedDisk()
     async with running(disk) as journal:
