@@ -113,7 +113,7 @@ async def test_heads_are_given_to_those_whose_entries_they_are() -> None:
 async def test_what_one_sync_covered_is_not_written_again_when_the_next_one_fails(later: int) -> None:
     """Thirty entries that nobody waits for go to the disk in several batches, of which one fails."""
     disk = MemoryDisk()
-    async with running(disk) as journal:
+    async with running(disk, Settings(Limits(4096), CALM.pace)) as journal:
         disk.failures = {len(disk.calls) + later: Failure.INPUT_OUTPUT}
         for number in range(30):
             journal.note(event(number))
