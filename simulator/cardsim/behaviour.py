@@ -35,7 +35,7 @@ class OverLimit(enum.Enum):
     SILENT = "9000"
     """As many bytes as the limit, and 9000."""
     CORRECT_LENGTH = "6cxx"
-    """No data; 6Cxx tells the limit."""
+    """No data; 6Cxx tells the limit, or how many bytes there are."""
     REFUSED = "6700"
 
 

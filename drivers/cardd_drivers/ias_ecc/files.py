@@ -18,10 +18,10 @@ FILE_MAX = 0x8000
 """What READ BINARY can reach."""
 DIRECTORY_MAX = 4 * 1024
 CERTIFICATE_MAX = 8 * 1024
-_SAFE_READ = 0xE7
-"""What the agency's library asks at most, tried where a card refuses a longer read by 6700."""
 _LEAST_READ = 64
 """A card that gives less at a time than this, of a file that goes on, is taken for a hostile one."""
+_SAFER_READS = (0xE7, 0x80, _LEAST_READ)
+"""Tried in turn where a card refuses a longer read by 6700; the first is what the agency's library asks at most."""
 _HEADER_MAX = 5
 
 
@@ -193,10 +193,11 @@ class Files:
             raise MalformedCardData("a file longer than READ BINARY reaches", offset)
         command = commands.read_binary(offset, length)
         response = self._exchange.send(command)
-        if response.sw == SW.WRONG_LENGTH and length > _SAFE_READ:
-            self._learn_limit(_SAFE_READ)
-            command = commands.read_binary(offset, _SAFE_READ)
-            response = self._exchange.send(command)
+        for safer in _SAFER_READS:
+            if response.sw == SW.WRONG_LENGTH and length > safer:
+                self._learn_limit(safer)
+                command = commands.read_binary(offset, safer)
+                response = self._exchange.send(command)
         if _is_read(response):
             self._longest = max(self._longest, len(response.data))
             return _Piece(response.data, response.sw == SW.END_OF_FILE)

@@ -28,7 +28,7 @@ def read_binary(card: CardContext, command: CommandApdu) -> Response:
     card.demand_file_access(file, FileAccess.READ)
     if offset >= len(file.content):
         raise StatusError(StatusWord.WRONG_OFFSET)
-    length = _within_limit(card, command.le)
+    length = _within_limit(card, command.le, len(file.content) - offset)
     data = bytes(file.content[offset : offset + length])
     past_end = card.behaviour.past_end
     if len(data) < length and past_end is PastEnd.CORRECT_LENGTH:
@@ -37,12 +37,12 @@ def read_binary(card: CardContext, command: CommandApdu) -> Response:
     return Response(data, StatusWord.END_OF_FILE if warn else StatusWord.SUCCESS, sized=True)
 
 
-def _within_limit(card: CardContext, length: int) -> int:
+def _within_limit(card: CardContext, length: int, available: int) -> int:
     limit, rule = card.behaviour.read_limit, card.behaviour.over_limit
     if length > limit and rule is OverLimit.REFUSED:
         raise StatusError(StatusWord.WRONG_LENGTH)
     if length > limit and rule is OverLimit.CORRECT_LENGTH:
-        raise StatusError(correct_length(limit))
+        raise StatusError(correct_length(min(limit, available)))
     return min(length, limit)
 
 
