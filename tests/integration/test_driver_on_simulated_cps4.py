@@ -1,57 +1,47 @@
-"""The driver and the simulated CPS4, which know nothing of each other; beside the recorded counts of another library."""
+"""The driver on the simulated CPS4: exchanges, beside those of the agency's library, on every switch."""
 
 from __future__ import annotations
 
 import collections
-import hashlib
 import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 
-from cardd_drivers.apdu import Secrecy
 from cardd_drivers.contract import (
-    AlgorithmNotSupported,
-    Card,
     CardKind,
     CardRemoved,
     CardReset,
-    DecipherAlgorithm,
-    DecipherFailed,
-    ErrorReference,
     Identity,
     KeyName,
     Match,
     ObjectNotFound,
-    PinBlocked,
-    PinIncorrect,
     PinStatus,
     SecurityStatusNotSatisfied,
-    SignatureAlgorithm,
-    UnexpectedResponse,
 )
 from cardd_drivers.ias_ecc import driver
-from cardsim import PkiStore, personalise, profiles
-from cardsim.behaviour import Behaviour, BlockingTry, LogoutRule, OverLimit, PastEnd, ShortIdentifiers
+from cardsim import PkiStore
+from cardsim.behaviour import BlockingTry, LogoutRule, OverLimit, PastEnd, ShortIdentifiers
 from cardsim.layouts.catalogue import LAYOUTS
-from tests.support.direct import DirectChannel
-from tests.support.replay import DictMemory
+from tests.support.cps4 import (
+    ENCRYPTION_PADDINGS,
+    NEW,
+    OAEP,
+    PIN,
+    PS256,
+    PUK,
+    RS256,
+    RSA1_5,
+    Insertions,
+    authenticate,
+    public_key,
+    require_valid,
+)
 
-RS256, PS256 = SignatureAlgorithm.RS256, SignatureAlgorithm.PS256
-RSA1_5, OAEP = DecipherAlgorithm.RSA1_5, DecipherAlgorithm.RSA_OAEP_256
-PIN, WRONG, PUK, NEW = b"1234", b"0000", b"12345678", b"5678"
 CPS4_LAYOUTS = ("cps4", "cps4-rc", "cps4-t0")
 TRANSCRIPTS = Path(__file__).parents[1] / "data" / "transcripts" / "cps4"
-SIGNATURE_PADDINGS = {RS256: padding.PKCS1v15(), PS256: padding.PSS(padding.MGF1(hashes.SHA256()), 32)}
-ENCRYPTION_PADDINGS = {
-    RSA1_5: padding.PKCS1v15(),
-    OAEP: padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None),
-}
 SWITCHES = {
     "asleep": {"applet_asleep": True},
     "6282 past the end": {"past_end": PastEnd.WARN},
@@ -71,62 +61,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> PkiStore:
     return PkiStore(tmp_path_factory.mktemp("pki"))
 
 
-class Insertions:
-    """One simulated CPS4, put in again and again; what is learnt of it stays."""
-
-    def __init__(self, store: PkiStore, layout: str = "cps4", behaviour: Behaviour | None = None) -> None:
-        profile = profiles.load("physician-cps4")
-        card = replace(profile.card, layout=layout)
-        self.card = personalise(replace(profile, card=card, behaviour=behaviour or LAYOUTS[layout].behaviour), store)
-        self.memory = DictMemory()
-        self.channel = DirectChannel(self.card)
-
-    def insert(self) -> Card:
-        """Reset the card and drive it over a new channel."""
-        self.channel = DirectChannel(self.card)
-        return driver.open(self.channel, self.memory)
-
-    def verified(self) -> Card:
-        """A known card with its PIN verified; nothing of that is counted."""
-        card = self.insert()
-        card.identify()
-        for key in KeyName:
-            card.read_certificate(key)
-        card.verify_pin(bytearray(PIN))
-        self.channel.count()
-        return card
-
-    def lines(self) -> list[str]:
-        """The commands since the last call, in hexadecimal."""
-        sent = [command.hex().upper() for command in self.channel.sent]
-        self.channel.count()
-        return sent
-
-
 @pytest.fixture
 def insertions(store: PkiStore) -> Insertions:
     return Insertions(store)
-
-
-def public_key(card: Card, key: KeyName) -> rsa.RSAPublicKey:
-    found = x509.load_der_x509_certificate(card.read_certificate(key)).public_key()
-    assert isinstance(found, rsa.RSAPublicKey)
-    return found
-
-
-def require_valid(card: Card, key: KeyName, algorithm: SignatureAlgorithm, signature: bytes, digest: bytes) -> None:
-    public_key(card, key).verify(signature, digest, SIGNATURE_PADDINGS[algorithm], utils.Prehashed(hashes.SHA256()))
-
-
-def authenticate(card: Card) -> None:
-    """All that an authenticated session takes of the card, checked."""
-    card.identify()
-    card.read_certificate(KeyName.AUTHENTICATION)
-    assert card.pin_status() == PinStatus(3)
-    card.verify_pin(bytearray(PIN))
-    challenge = os.urandom(32)
-    signature = card.authenticate(KeyName.AUTHENTICATION, challenge)
-    require_valid(card, KeyName.AUTHENTICATION, RS256, signature, hashlib.sha256(challenge).digest())
 
 
 def recorded_commands(scenario: str) -> dict[str, int]:
@@ -328,125 +265,3 @@ def test_a_card_pulled_in_an_operation_gives_no_result(insertions: Insertions, a
     insertions.channel.remove_at = at
     with pytest.raises(CardRemoved):
         card.decipher(KeyName.ENCRYPTION, OAEP, cryptogram)
-
-
-# Keys
-
-
-def test_capabilities_by_key(insertions: Insertions) -> None:
-    card = insertions.insert()
-    card.identify()
-    insertions.channel.count()
-    capabilities = card.capabilities()
-    both = frozenset({RS256, PS256})
-    assert capabilities.signature == {KeyName.AUTHENTICATION: both, KeyName.SIGNATURE: both}
-    assert capabilities.decipher == {RSA1_5, OAEP}
-    assert (capabilities.pin and capabilities.pin.maximum, capabilities.puk and capabilities.puk.maximum) == (4, 8)
-    assert insertions.channel.count() == 0
-
-
-def test_what_a_key_does_not_do_is_refused_before_the_card_sees_it(insertions: Insertions) -> None:
-    card = insertions.verified()
-    with pytest.raises(AlgorithmNotSupported):
-        card.sign(KeyName.ENCRYPTION, RS256, bytes(32))
-    with pytest.raises(AlgorithmNotSupported):
-        card.decipher(KeyName.SIGNATURE, RSA1_5, bytes(256))
-    with pytest.raises(AlgorithmNotSupported):
-        card.authenticate(KeyName.SIGNATURE, b"challenge")
-    assert insertions.channel.count() == 0
-
-
-@pytest.mark.parametrize(("algorithm", "longest"), [(RSA1_5, 245), (OAEP, 190)])
-def test_the_shortest_and_the_longest_plaintext(
-    insertions: Insertions, algorithm: DecipherAlgorithm, longest: int
-) -> None:
-    card = insertions.verified()
-    for plaintext in (b"", b"x" * longest):
-        cryptogram = public_key(card, KeyName.ENCRYPTION).encrypt(plaintext, ENCRYPTION_PADDINGS[algorithm])
-        deciphered = card.decipher(KeyName.ENCRYPTION, algorithm, cryptogram)
-        assert isinstance(deciphered, bytearray)
-        assert deciphered == plaintext
-
-
-@pytest.mark.parametrize("algorithm", [RSA1_5, OAEP])
-def test_decryption_is_no_way_to_a_signature_nor_an_oracle(
-    insertions: Insertions, algorithm: DecipherAlgorithm
-) -> None:
-    card = insertions.verified()
-    key = public_key(card, KeyName.ENCRYPTION)
-    numbers = key.public_numbers()
-    to_sign = (
-        b"\x00\x01" + b"\xff" * 202 + b"\x00" + bytes.fromhex("3031300D060960864801650304020105000420") + bytes(32)
-    )
-    other = OAEP if algorithm is RSA1_5 else RSA1_5
-    unpadded = pow(int.from_bytes(b"\x03" * 255, "big"), numbers.e, numbers.n).to_bytes(256, "big")
-    above_modulus, too_short = b"\xff" * 256, bytes(255)
-    for cryptogram in (to_sign, key.encrypt(b"k", ENCRYPTION_PADDINGS[other]), unpadded, above_modulus, too_short):
-        with pytest.raises(DecipherFailed) as refused:
-            card.decipher(KeyName.ENCRYPTION, algorithm, cryptogram)
-        assert str(refused.value) == ""
-    assert card.pin_status().verified
-
-
-def test_plaintexts_are_marked_secret_and_signatures_are_not(insertions: Insertions) -> None:
-    card = insertions.verified()
-    card.sign(KeyName.AUTHENTICATION, RS256, bytes(32))
-    assert {command.secrecy for command in insertions.channel.commands[-2:]} == {Secrecy.PUBLIC}
-    cryptogram = public_key(card, KeyName.ENCRYPTION).encrypt(b"k", ENCRYPTION_PADDINGS[OAEP])
-    card.decipher(KeyName.ENCRYPTION, OAEP, cryptogram)
-    assert {command.secrecy for command in insertions.channel.commands[-2:]} == {Secrecy.SECRET_RESPONSE}
-    card.change_pin(bytearray(PIN), bytearray(NEW))
-    assert {command.secrecy for command in insertions.channel.commands[-2:]} == {Secrecy.SECRET_DATA}
-
-
-# PINs
-
-
-def test_nothing_is_done_with_a_key_before_the_pin(insertions: Insertions) -> None:
-    card = insertions.insert()
-    for key in (KeyName.AUTHENTICATION, KeyName.SIGNATURE):
-        with pytest.raises(SecurityStatusNotSatisfied):
-            card.sign(key, RS256, bytes(32))
-    with pytest.raises(SecurityStatusNotSatisfied):
-        card.decipher(KeyName.ENCRYPTION, RSA1_5, bytes(256))
-    with pytest.raises(SecurityStatusNotSatisfied):
-        card.read_object("CPS_ACTIVITY_01_PS")
-    assert card.pin_status() == PinStatus(3)
-
-
-@pytest.mark.parametrize("blocking_try", BlockingTry)
-def test_wrong_pins_block_and_the_puk_unblocks(store: PkiStore, blocking_try: BlockingTry) -> None:
-    card = Insertions(store, behaviour=replace(LAYOUTS["cps4"].behaviour, blocking_try=blocking_try)).insert()
-    for left in (2, 1):
-        with pytest.raises(PinIncorrect) as refused:
-            card.verify_pin(bytearray(WRONG))
-        assert refused.value.tries_left == left
-        assert card.pin_status() == PinStatus(left)
-    with pytest.raises(PinBlocked):
-        card.verify_pin(bytearray(WRONG))
-    assert card.pin_status() == PinStatus(0)
-    with pytest.raises(PinIncorrect) as refused:
-        card.unblock_pin(bytearray(b"00000000"), bytearray(NEW))
-    assert refused.value.reference is ErrorReference.PUK
-    card.unblock_pin(bytearray(PUK), bytearray(NEW))
-    assert card.pin_status() == PinStatus(3)
-    card.verify_pin(bytearray(NEW))
-    assert card.pin_status().verified
-
-
-def test_a_changed_pin_is_the_new_one_and_a_wrong_old_one_costs_a_try(insertions: Insertions) -> None:
-    with pytest.raises(PinIncorrect) as refused:
-        insertions.insert().change_pin(bytearray(WRONG), bytearray(NEW))
-    assert refused.value.tries_left == 2
-    insertions.insert().change_pin(bytearray(PIN), bytearray(NEW))
-    card = insertions.insert()
-    with pytest.raises(PinIncorrect):
-        card.verify_pin(bytearray(PIN))
-    card.verify_pin(bytearray(NEW))
-
-
-def test_a_card_without_the_application_is_no_cps4(insertions: Insertions) -> None:
-    insertions.card.master_file.aid = bytes.fromhex("8025000001FF0199")
-    assert not driver.probe(insertions.channel)
-    with pytest.raises(UnexpectedResponse):
-        insertions.insert().identify()
