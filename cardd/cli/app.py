@@ -26,6 +26,7 @@ from cardd.cli.commands import (
 from cardd.cli.exit_codes import MEANINGS
 from cardd.cli.i18n import LANGUAGES, _
 from cardd.cli.settings import Settings
+from cardd.cli.translated import Command, Group
 from cardd.errors import N_
 
 # Words of typer that our catalogue translates (it asks gettext for them).
@@ -155,6 +156,7 @@ def _root(
 
 def _group(summary: str, epilog: str | None = None) -> typer.Typer:
     return typer.Typer(
+        cls=Group,
         help=summary,
         epilog=epilog,
         rich_markup_mode=None,  # plain help: no import of rich, and scripts can read it
@@ -165,7 +167,7 @@ def _group(summary: str, epilog: str | None = None) -> typer.Typer:
 
 
 def _add(group: typer.Typer, name: str, function: Callable[..., None], help_of: str | None = None) -> None:
-    group.command(name, help=_(_HELP[help_of or name]))(function)
+    group.command(name, cls=Command, help=_(_HELP[help_of or name]))(function)
 
 
 def _exit_codes() -> str:

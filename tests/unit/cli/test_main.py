@@ -44,6 +44,21 @@ def test_help_in_french(cardctl: Cardctl) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "usage"),
+    [
+        (["sign", "--help", "--lang", "fr"], "Utilisation : cardctl sign [OPTIONS]"),
+        (["token", "--help", "--lang", "fr"], "Utilisation : cardctl token [OPTIONS]"),
+        (["--help", "--lang", "fr"], "Utilisation : cardctl [OPTIONS]"),
+        (["sign", "--help", "--lang", "en"], "Usage: cardctl sign [OPTIONS]"),
+    ],
+)
+def test_the_usage_line_is_in_the_users_language(cardctl: Cardctl, arguments: list[str], usage: str) -> None:
+    result = cardctl(*arguments)
+    assert result.text.startswith(usage)
+    assert ("Usage:" in result.text) is usage.startswith("Usage:")
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["sing"], "There is no command sing; perhaps sign?"),
