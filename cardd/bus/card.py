@@ -18,6 +18,7 @@ from cardd.bus.reader import reader_path
 from cardd.bus.session import session_path
 from cardd.errors import InvalidArgument, NotAuthorizedCanObtain
 from cardd.journal import Detail, Kind
+from cardd.pki.revocation.finding import Revocation
 from cardd.pki.trust import Trust
 from cardd.sessions.account import What
 from cardd.sessions.pin import DescriptorPin, PinQuestion, PinSource
@@ -208,13 +209,26 @@ def _trust_reply(trust: Trust | None) -> dict[str, Variant]:
     reply = {
         "state": variant("s", trust.state.value),
         "reason": variant("s", trust.reason.value),
-        "revocation": variant("s", trust.revocation.value),
+        "revocation": variant("s", trust.revocation.state.value),
         "simulator": variant("b", trust.simulator),
         "checked-at": variant("t", int(trust.checked_at.timestamp())),
     }
-    if trust.expires is not None:
-        reply["expires"] = variant("t", int(trust.expires.timestamp()))
-    return reply
+    revocation = trust.revocation
+    if revocation.policy is not None:
+        reply["revocation-policy"] = variant("s", revocation.policy.mode.value)
+    if revocation.source is not None:
+        reply["revocation-source"] = variant("s", revocation.source.value)
+    if revocation.state is Revocation.REVOKED:
+        reply["revocation-reason"] = variant("s", revocation.reason)
+    moments = {
+        "expires": trust.expires,
+        "revocation-as-of": revocation.as_of,
+        "revocation-next-update": revocation.next_update,
+        "revoked-at": revocation.revoked_at,
+    }
+    # A date before 1970 is no type t.
+    known = {name: max(0, int(moment.timestamp())) for name, moment in moments.items() if moment is not None}
+    return reply | {name: variant("t", seconds) for name, seconds in known.items()}
 
 
 def _capabilities_reply(capabilities: Capabilities | None) -> dict[str, Variant]:

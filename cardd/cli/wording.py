@@ -16,8 +16,8 @@ _END_REASONS: Mapping[str, str] = {
     EndReason.READER_REMOVED: N_("the reader was unplugged"),
     EndReason.CARD_RESET: N_("another program reset the card"),
     EndReason.PCSCD_LOST: N_("the smart card service pcscd stopped"),
-    EndReason.REVOKED: N_("its token was revoked"),
-    EndReason.EXPIRED: N_("its token expired"),
+    EndReason.REVOKED: N_("its card or token was revoked or blocked"),
+    EndReason.EXPIRED: N_("its certificate or token expired"),
     EndReason.ENDED_BY_USER: N_("it was ended on request"),
     EndReason.DAEMON_STOPPED: N_("cardd was stopped"),
     EndReason.BUS_LOST: N_("the message bus was lost"),
@@ -50,6 +50,9 @@ _TRUST_REASONS = {
     "not-yet-valid": N_("it is not valid yet; check the clock"),
     "invalid-path": N_("its chain breaks a rule"),
     "wrong-key-usage": N_("it is made for another use"),
+    "revoked": N_("it is revoked"),
+    "revocation-unknown": N_("whether it is revoked is not known by data that are new enough"),
+    "blocked": N_("the card, the certificate or its holder is on this machine's block list"),
     "not judged yet": N_("it is not judged yet"),
 }
 
@@ -108,13 +111,29 @@ def trust(found: Trust) -> str:
     """Say whether a certificate is believed, and what that rests on."""
     if found.state == TrustState.TRUSTED:
         notes = [_("simulator: proves nothing about a real person")] if found.simulator else []
-        if found.revocation == "not-asked":
-            notes.append(_("revocation not checked"))
+        if (note := _revocation(found)) is not None:
+            notes.append(note)
         separator = _("; ")
         return _("trusted") + (f" ({separator.join(notes)})" if notes else "")
     if found.state == TrustState.UNTRUSTED:
         return _("not trusted: {reason}").format(reason=_translated(_TRUST_REASONS, found.reason))
     return _("not judged yet")
+
+
+def _revocation(found: Trust) -> str | None:
+    """What is worth saying of a trusted certificate's revocation: how old the data are, or that there are none."""
+    if found.revocation == "not-asked":
+        return _("revocation not checked")
+    if found.revocation == "unknown":
+        return _("revocation not known: there are no data, and the policy is {policy}").format(
+            policy=found.revocation_policy
+        )
+    if found.revocation_as_of is None:
+        return None
+    since = found.revocation_as_of.astimezone().strftime("%x %X")
+    if found.revocation == "stale":
+        return _("not revoked as of {time}, by data past their time").format(time=since)
+    return _("not revoked as of {time}").format(time=since)
 
 
 def holder(found: Holder) -> str:

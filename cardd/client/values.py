@@ -60,6 +60,10 @@ class Trust:
     """Whether the card's certificate is believed. Times are UTC; None where the daemon did not say.
 
     `reason` says why it is not trusted; `simulator` is True for the fictional PKI of the card simulator.
+
+    `revocation` is "not-asked", "good", "stale" (good by data past their time, as the policy allows), "unknown" or
+    "revoked"; `revocation_policy` is "strict", "grace" or "offline", `revocation_source` "crl", "delta-crl" or "ocsp",
+    empty where there are no data; `revocation_reason` is why it was revoked.
     """
 
     state: str = TrustState.UNKNOWN
@@ -68,6 +72,12 @@ class Trust:
     simulator: bool = False
     checked_at: datetime | None = None
     expires: datetime | None = None
+    revocation_policy: str = ""
+    revocation_source: str = ""
+    revocation_as_of: datetime | None = None
+    revocation_next_update: datetime | None = None
+    revoked_at: datetime | None = None
+    revocation_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +234,12 @@ def trust_from(properties: Properties) -> Trust:
         simulator=take(properties, "simulator", bool, False),  # the default of the key
         checked_at=moment(properties, "checked-at"),
         expires=moment(properties, "expires"),
+        revocation_policy=take(properties, "revocation-policy", str, ""),
+        revocation_source=take(properties, "revocation-source", str, ""),
+        revocation_as_of=moment(properties, "revocation-as-of"),
+        revocation_next_update=moment(properties, "revocation-next-update"),
+        revoked_at=moment(properties, "revoked-at"),
+        revocation_reason=take(properties, "revocation-reason", str, ""),
     )
 
 

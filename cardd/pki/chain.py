@@ -2,14 +2,14 @@
 
 The path is the library's (cryptography.x509.verification): signatures, dates, basic constraints, path length, critical
 extensions. Its client policy demands a subjectAltName, which these certificates lack, hence extension policies of our
-own; key usages and strength are then checked here. Revocation is a step of its own behind this one.
+own; key usages and strength are then checked here. Revocation is a step of its own behind this one, on paths that hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -27,10 +27,17 @@ from cardd.pki.authorities import Authority, AuthorityRole
 from cardd.pki.certificates import READ_ERRORS
 from cardd.pki.fingerprints import fingerprint_of
 from cardd.pki.strength import weakness
-from cardd.pki.trust import CertificateUse, ChainLink, Revocation, Trust, TrustReason, TrustState
+from cardd.pki.trust import CertificateUse, ChainLink, Trust, TrustReason, TrustState
 
 _MAX_DEPTH: Final = 4
 """Intermediates between a holder and a root; the health PKI has one."""
+
+
+class RevocationStep(Protocol):
+    """What is asked about a path that holds: `cardd.pki.revocation.book.RevocationBook` is one."""
+
+    def judge(self, trust: Trust, chain: Sequence[x509.Certificate]) -> Trust:
+        """Add what is known of revocation to a trusted verdict, or refuse for it; see there."""
 
 
 class ChainVerifier:
@@ -38,9 +45,11 @@ class ChainVerifier:
 
     Args:
         authorities: Accepted roots and intermediates.
+        revocation: Asked behind the path; None: nobody is (`NOT_ASKED`).
     """
 
-    def __init__(self, authorities: Sequence[Authority]) -> None:
+    def __init__(self, authorities: Sequence[Authority], revocation: RevocationStep | None = None) -> None:
+        self._revocation = revocation
         self._authorities = tuple(authorities)
         self._roots = {a.fingerprint: a for a in authorities if a.role is AuthorityRole.ROOT}
         self._intermediates = [a.certificate for a in authorities if a.role is AuthorityRole.INTERMEDIATE]
@@ -72,7 +81,10 @@ class ChainVerifier:
             # The library's text holds the holder's name, and no reason that a program can read.
             reason, chain = self._why_not(leaf, at)
             return self._verdict(reason, use, chain, at)
-        return self._verdict(TrustReason.OK if _fits(leaf, use) else TrustReason.WRONG_KEY_USAGE, use, chain, at)
+        if not _fits(leaf, use):
+            return self._verdict(TrustReason.WRONG_KEY_USAGE, use, chain, at)
+        trust = self._verdict(TrustReason.OK, use, chain, at)
+        return trust if self._revocation is None else self._revocation.judge(trust, chain)
 
     def _path(self, store: Store, leaf: x509.Certificate, at: datetime) -> Sequence[x509.Certificate]:
         verifier = (
@@ -127,7 +139,6 @@ class ChainVerifier:
             use=use,
             chain=links,
             simulator=root is not None and root.simulator,
-            revocation=Revocation.NOT_ASKED,
             checked_at=at,
         )
 

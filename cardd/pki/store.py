@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography import x509
 
 from cardd.pki.authorities import Authority, AuthorityRole, Problem, accept
-from cardd.pki.chain import ChainVerifier
+from cardd.pki.chain import ChainVerifier, RevocationStep
 from cardd.pki.files import read_directory
 from cardd.pki.trust import CertificateUse, Trust
 
@@ -23,14 +23,25 @@ class TrustStore:
     Args:
         authorities: Accepted, roots first.
         problems: What its administrator should know.
+        revocation: Asked behind each path that holds; None: nobody is.
     """
 
-    __slots__ = ("_chains", "authorities", "problems")
+    __slots__ = ("_chains", "authorities", "problems", "revocation")
 
-    def __init__(self, authorities: tuple[Authority, ...], problems: tuple[Problem, ...]) -> None:
+    def __init__(
+        self,
+        authorities: tuple[Authority, ...],
+        problems: tuple[Problem, ...],
+        revocation: RevocationStep | None = None,
+    ) -> None:
         self.authorities = authorities
         self.problems = problems
-        self._chains = ChainVerifier(authorities)
+        self.revocation = revocation
+        self._chains = ChainVerifier(authorities, revocation)
+
+    def asking(self, revocation: RevocationStep) -> TrustStore:
+        """The same store that asks about revocation."""
+        return TrustStore(self.authorities, self.problems, revocation)
 
     @classmethod
     def load(

@@ -18,8 +18,8 @@ from cardd.pki.trust import TrustReason
 MIN_RSA_BITS: Final = 2048
 
 # PSS tells its hash in parameters, which the library reads.
-_PSS_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
-_STRONG_SIGNATURES: Final = frozenset(
+STRONG_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+STRONG_SIGNATURES: Final = frozenset(
     {
         SignatureAlgorithmOID.RSA_WITH_SHA256,
         SignatureAlgorithmOID.RSA_WITH_SHA384,
@@ -65,5 +65,5 @@ def _strong_signature(certificate: x509.Certificate) -> bool:
     algorithm = certificate.signature_algorithm_oid
     if algorithm == SignatureAlgorithmOID.RSASSA_PSS:
         used = certificate.signature_hash_algorithm
-        return used is not None and used.name in _PSS_HASHES
-    return algorithm in _STRONG_SIGNATURES
+        return used is not None and used.name in STRONG_HASHES
+    return algorithm in STRONG_SIGNATURES

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from cardd.pki.revocation.finding import NOT_ASKED, RevocationFinding
 
 
 class CertificateUse(enum.Enum):
@@ -37,12 +39,12 @@ class TrustReason(enum.StrEnum):
     INVALID_PATH = "invalid-path"
     """The path breaks RFC 5280 otherwise: a CA as holder, path length, an unknown critical extension."""
     WRONG_KEY_USAGE = "wrong-key-usage"
-
-
-class Revocation(enum.StrEnum):
-    """What the PKI was asked about revocation."""
-
-    NOT_ASKED = "not-asked"
+    REVOKED = "revoked"
+    """Its issuer, or an authority's above it, revoked it."""
+    REVOCATION_UNKNOWN = "revocation-unknown"
+    """Whether it was revoked is not known, or not by data as new as the policy wants."""
+    BLOCKED = "blocked"
+    """It, its card or its holder stands on the local block list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class Trust:
         use: What it was judged for.
         chain: From the certificate up to its root; where not trusted, as far as it could be followed.
         simulator: Whether the chain ends at a root of the simulator, which proves nothing about a real person.
-        revocation: What was asked about revocation.
         checked_at: The moment judged, UTC.
+        revocation: What is known about revocation, by which policy.
     """
 
     state: TrustState
@@ -82,8 +84,8 @@ class Trust:
     use: CertificateUse
     chain: tuple[ChainLink, ...]
     simulator: bool
-    revocation: Revocation
     checked_at: datetime
+    revocation: RevocationFinding = NOT_ASKED
 
     @property
     def anchor(self) -> ChainLink | None:
@@ -94,3 +96,8 @@ class Trust:
     def expires(self) -> datetime | None:
         """The last moment at which every certificate of the chain is valid; None where there is no trust."""
         return min(link.not_after for link in self.chain) if self.state is TrustState.TRUSTED else None
+
+
+def refused(trust: Trust, reason: TrustReason) -> Trust:
+    """The verdict, made worse for a further reason."""
+    return replace(trust, state=TrustState.UNTRUSTED, reason=reason)

@@ -19,7 +19,7 @@ from cardd.holder.professional import Professional, professional_from
 from cardd.pki.certificates import load_certificate
 from cardd.pki.errors import UnreadableCertificates
 from cardd.pki.store import TrustStore
-from cardd.pki.trust import CertificateUse, Revocation, Trust, TrustReason, TrustState
+from cardd.pki.trust import CertificateUse, Trust, TrustReason, TrustState
 from cardd.sessions.failures import as_client_error, client_errors
 from cardd.sessions.states import Event, State, advance
 from cardd.sessions.waiting import settled_before
@@ -237,7 +237,6 @@ def _malformed(now: datetime) -> Trust:
         use=CertificateUse.AUTHENTICATION,
         chain=(),
         simulator=False,
-        revocation=Revocation.NOT_ASKED,
         checked_at=now,
     )
 

@@ -60,7 +60,7 @@ class TokenRoom:
         redeemer = Redeemer(
             daemon=name,
             audiences=frozenset({name, audience}),
-            verifier=TokenVerifier(StoreJudge(environment.trust), clocks.wall),
+            verifier=TokenVerifier(StoreJudge(environment.trust, lambda: environment.trust().revocation), clocks.wall),
             registry=registry,
             challenges=challenges,
             clock=clocks.wall,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cardd.pki.authorities import Authority, AuthorityRole, Candidate, accept
 from cardd.pki.certificates import READ_ERRORS, load_certificate
-from cardd.pki.chain import ChainVerifier
+from cardd.pki.chain import ChainVerifier, RevocationStep
 from cardd.pki.errors import UnreadableCertificates
 from cardd.pki.fingerprints import fingerprint_of
 from cardd.pki.strength import weakness
@@ -56,10 +56,14 @@ class StoreJudge:
 
     Args:
         store: the store now; it changes when the trust directory is read again.
+        revocation: what is asked behind a path now; None: nobody is.
     """
 
-    def __init__(self, store: Callable[[], Authorities]) -> None:
+    def __init__(
+        self, store: Callable[[], Authorities], revocation: Callable[[], RevocationStep | None] = lambda: None
+    ) -> None:
         self._store = store
+        self._revocation = revocation
 
     def judge(self, chain: Chain, at: datetime) -> Trust:
         """See `ChainJudge`. What came along is accepted only as an intermediate under an accepted authority."""
@@ -68,7 +72,7 @@ class StoreJudge:
         helpers = [one for one in chain[1:] if fingerprint_of(one) not in known and not _of_no_use(one)]
         if helpers:
             authorities = _with_helpers(authorities, helpers, at)
-        return ChainVerifier(authorities).verify(chain[0], CertificateUse.AUTHENTICATION, at)
+        return ChainVerifier(authorities, self._revocation()).verify(chain[0], CertificateUse.AUTHENTICATION, at)
 
 
 def _of_no_use(certificate: x509.Certificate) -> bool:

@@ -17,7 +17,8 @@ from cardd.pki.authorities import Candidate, accept
 from cardd.pki.certificates import load_certificate
 from cardd.pki.chain import ChainVerifier
 from cardd.pki.errors import UnreadableCertificates
-from cardd.pki.trust import CertificateUse, Revocation, Trust, TrustReason, TrustState
+from cardd.pki.revocation.finding import NOT_ASKED
+from cardd.pki.trust import CertificateUse, Trust, TrustReason, TrustState
 from tests.unit.pki import factory
 
 AUTHENTICATION, SIGNATURE = CertificateUse.AUTHENTICATION, CertificateUse.SIGNATURE
@@ -50,7 +51,7 @@ def test_a_holder_is_trusted() -> None:
     assert trust.anchor == trust.chain[2]
     assert trust.anchor is not None
     assert trust.anchor.subject == "CN=AC RACINE FICTIVE FORT,O=EXEMPLE-SANTE,C=FR"
-    assert trust.revocation is Revocation.NOT_ASKED
+    assert trust.revocation is NOT_ASKED
     assert trust.checked_at == factory.NOW
     assert trust.expires == leaf.not_valid_after_utc
     assert not trust.simulator

@@ -1,0 +1,1 @@
+"""Whether a certificate was revoked: CRLs and OCSP answers, verified here whoever fetched them. No network."""
