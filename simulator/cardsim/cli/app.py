@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from cardsim.cli import catalogue, remote, run, trace
+from cardsim.cli import catalogue, recording, remote, run, trace
 
 app = typer.Typer(
     name="cardsim",
@@ -21,6 +21,8 @@ app.command("insert")(remote.insert)
 app.command("remove")(remote.remove)
 app.command("tap")(remote.tap)
 app.command("trace")(trace.trace)
+app.command("record")(recording.record)
+app.command("replay")(recording.replay)
 app.command("fault")(remote.fault)
 app.command("status")(remote.status)
 app.command("profiles")(catalogue.list_profiles)

@@ -18,6 +18,7 @@ from cardsim.pki.store import PkiStoreError
 from cardsim.profiles import ProfileError
 from cardsim.trace import TranscriptError
 from cardsim.transports.reader import ReaderError
+from cardsim.transports.vpcd import VpcdAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,21 @@ ReaderOption = Annotated[
 ]
 FaultsOption = Annotated[
     Path | None, typer.Option("--faults", metavar="FILE", help="Faults from a TOML file with [[fault]] tables.")
+]
+
+
+def _address(given: str | VpcdAddress) -> VpcdAddress:
+    if isinstance(given, VpcdAddress):
+        return given  # Typer gives the default to the parser, too
+    try:
+        return VpcdAddress.parse(given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+VpcdOption = Annotated[
+    VpcdAddress,
+    typer.Option("--vpcd", metavar="HOST:PORT", parser=_address, help="Where pcscd's vpcd driver listens."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

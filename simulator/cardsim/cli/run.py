@@ -13,6 +13,7 @@ from cardsim.cli.output import (
     FaultsOption,
     HomeOption,
     JsonOption,
+    VpcdOption,
     failures,
     faults_of,
     print_json,
@@ -32,15 +33,6 @@ if TYPE_CHECKING:
 _STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
-def _address(given: str | VpcdAddress) -> VpcdAddress:
-    if isinstance(given, VpcdAddress):
-        return given  # Typer gives the default to the parser, too
-    try:
-        return VpcdAddress.parse(given)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
 def _fault(text: str) -> Fault:
     try:
         return Fault.parse(text)
@@ -52,10 +44,7 @@ def run(
     profile: Annotated[
         str, typer.Option("--profile", metavar="NAME", help="Whose card: a profile's name or its file.")
     ] = DEFAULT_PROFILE,
-    vpcd: Annotated[
-        VpcdAddress,
-        typer.Option("--vpcd", metavar="HOST:PORT", parser=_address, help="Where pcscd's vpcd driver listens."),
-    ] = VpcdAddress(),  # noqa: B008  # frozen
+    vpcd: VpcdOption = VpcdAddress(),  # noqa: B008  # frozen
     fault: Annotated[
         list[Fault] | None,
         typer.Option("--fault", metavar="KIND@N[:ARG]", parser=_fault, help="A fault from the start; may be repeated."),

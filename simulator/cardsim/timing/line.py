@@ -111,6 +111,11 @@ def _bit_clocks(ta1: int) -> int:
     return _FI[1] if fi is None or di is None else fi // di
 
 
+def offers_t1(atr: bytes) -> bool:
+    """Return whether an answer to reset offers T=1 in one of its TD (8.2.3)."""
+    return any(letter == "D" and value & 0x0F == 1 for (letter, _), value in _interface_bytes(atr))
+
+
 def _information_field(said: dict[tuple[str, int], int]) -> int:
     """IFSC: the first TA behind a TD that says T=1 (11.4.2)."""
     for place in range(2, 8):

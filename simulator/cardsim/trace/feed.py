@@ -20,15 +20,16 @@ class ExchangeFeed:
 
     Args:
         clock: seconds; entries count from the feed's beginning.
+        mask: what is hidden; None: what always is.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, mask: Mask | None = None) -> None:
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
         self._watchers: list[Watcher] = []
         # Follows the card even while nobody watches, so that whoever comes later gets no secret that began before.
-        self._mask = Mask()
+        self._mask = mask or Mask()
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Have ``watcher`` called with each entry from now on, on the card's thread: it must not wait.

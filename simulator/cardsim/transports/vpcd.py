@@ -71,6 +71,7 @@ class VpcdReader:
         address: the slot.
         accept_seconds: how long pcscd may take to notice an inserted card; it looks for one every 0.4 s.
         connect: makes the connection; ``socket.create_connection``.
+        exchanges: where its exchanges are told; None: a feed of its own.
     """
 
     def __init__(
@@ -79,10 +80,11 @@ class VpcdReader:
         *,
         accept_seconds: float = 10.0,
         connect: Callable[[tuple[str, int]], socket.socket] = socket.create_connection,
+        exchanges: ExchangeFeed | None = None,
     ) -> None:
         self.address = address
         self.faults = FaultInjector()
-        self.exchanges = ExchangeFeed()
+        self.exchanges = exchanges or ExchangeFeed()
         self._accept_seconds = accept_seconds
         self._connect = connect
         self._lock = threading.Lock()
