@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from cardd.access.caller import Caller
 from cardd.cards.connection import HoldMode
@@ -19,7 +20,7 @@ from cardd.cards.roster import PresentReader, Roster
 from cardd.journal import Event, JournalUnavailable, Kind, Trouble
 from cardd.pki.store import TrustStore
 from cardd.readers.events import ReaderEvent
-from cardd.readers.stack import PcscStack
+from cardd.readers.stack import PcscStack, load_stack
 from cardd.readers.watch import Watch
 from cardd.sessions.account import Account
 from cardd.sessions.pin import PinQuestion
@@ -33,6 +34,8 @@ from cardsim import PkiStore, profiles
 from cardsim.card import SimulatedCard
 from cardsim.personalise import personalise
 from cardsim.transports.inprocess import InProcessPcsc, InProcessReader
+from cardsim.transports.reader import CardReader
+from cardsim.transports.vpcd import VpcdReader
 
 READER = "Test Reader 00 00"
 HOLDER = Caller(":1.1", uid=1000)
@@ -143,14 +146,14 @@ class Noted:
         return [event.kind for event in self.events]
 
 
-class Core:
-    """Readers, cards and sessions, running."""
+Slot = TypeVar("Slot", bound=CardReader)
 
-    def __init__(
-        self, pcsc: InProcessPcsc, reader: InProcessReader, sessions: Sessions, heard: Heard, journal: Noted
-    ) -> None:
+
+class CoreOn(Generic[Slot]):
+    """Readers, cards and sessions, running; cards come into one slot."""
+
+    def __init__(self, reader: Slot, sessions: Sessions, heard: Heard, journal: Noted) -> None:
         self.journal = journal
-        self.pcsc = pcsc
         self.reader = reader
         self.sessions = sessions
         self.heard = heard
@@ -182,6 +185,16 @@ class Core:
         await self.until(lambda: not tuple(self.sessions.presences))
 
 
+class Core(CoreOn[InProcessReader]):
+    """The same on the in-process stack."""
+
+    def __init__(
+        self, pcsc: InProcessPcsc, reader: InProcessReader, sessions: Sessions, heard: Heard, journal: Noted
+    ) -> None:
+        super().__init__(reader, sessions, heard, journal)
+        self.pcsc = pcsc
+
+
 @asynccontextmanager
 async def running_core(
     *,
@@ -192,13 +205,40 @@ async def running_core(
     account: Account | None = None,
 ) -> AsyncIterator[Core]:
     """A core with one reader; everything has stopped afterwards. Its journal is `Noted`, unless an account is given."""
+    pcsc = InProcessPcsc()
+    reader = pcsc.add_reader(READER)
+    running = _running(PcscStack(pcsc), hold=hold, queue=queue, clock=clock, memory=memory, account=account)
+    async with running as parts:
+        yield Core(pcsc, reader, *parts)
+
+
+@asynccontextmanager
+async def running_core_on_pcscd(slot: VpcdReader, *, hold: HoldMode) -> AsyncIterator[CoreOn[VpcdReader]]:
+    """A core on the pcscd that this process is led to, cards coming into one virtual slot; it is empty afterwards."""
+    async with _running(load_stack("pcsc", {}), hold=hold) as parts:
+        core = CoreOn(slot, *parts)
+        try:
+            yield core
+        finally:
+            slot.remove()
+            await core.gone()
+
+
+@asynccontextmanager
+async def _running(
+    stack: PcscStack,
+    *,
+    hold: HoldMode,
+    queue: int = 64,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    memory: Path | None = None,
+    account: Account | None = None,
+) -> AsyncIterator[tuple[Sessions, Heard, Noted]]:
     with tempfile.TemporaryDirectory(prefix="cardd-authorities-") as name:
         authorities = Path(name)
         for source in (pki_store().root_certificate(), pki_store().intermediate_certificate()):
             (authorities / f"{source.stem}.cer").write_bytes(source.read_bytes())
         store = TrustStore.load(authorities, unpinned=frozenset(), simulator=authorities, clock=clock)
-    pcsc = InProcessPcsc()
-    stack = PcscStack(pcsc)
     journal, heard = Noted(), Heard()
     sessions = Sessions(Environment(lambda: store, clock), account or Account(journal, journal))
     sessions.listen(heard)
@@ -210,10 +250,9 @@ async def running_core(
 
     watch = Watch(stack, hand_over)
     roster.watched_by(watch.look_again)
-    reader = pcsc.add_reader(READER)
     watch.start()
     try:
-        yield Core(pcsc, reader, sessions, heard, journal)
+        yield sessions, heard, journal
     finally:
         await sessions.stop()
         await asyncio.to_thread(watch.stop)

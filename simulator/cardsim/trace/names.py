@@ -50,6 +50,8 @@ FILES = {
 SHORT_IDENTIFIERS = {0x1C: "EF.SN", 0x1D: "EF.ATR", 0x1E: "EF.DIR"}
 APPLICATIONS = {
     "8025000001FF0100": "root application",
+    "8025000001FF0002": "CPS2ter side",
+    "A0000001510000": "GlobalPlatform's domain",
     "E828BD080F8025000001FF0010": "CPX IAS",
     "E828BD080F8025000001FF0020": "CPX IAS CL",
 }
@@ -57,6 +59,7 @@ STATUS_WORDS = {
     0x9000: "done",
     0x6282: "end of file before Le",
     0x6700: "wrong length",
+    0x6881: "logical channel not open",
     0x6883: "last command of the chain expected",
     0x6982: "security status not satisfied",
     0x6983: "blocked",
