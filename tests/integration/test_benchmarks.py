@@ -20,6 +20,9 @@ def test_commands_are_counted() -> None:
     assert found["apdus/known/shortest-run"].value <= 10
     assert found["apdus/sign/next"].value <= 3
     assert found["apdus/decrypt/next"].value <= 4
+    cps4 = {name.removeprefix("apdus/cps4/"): figure for name, figure in found.items() if "cps4" in name}
+    assert [figure.value for figure in cps4.values()] == [22, 26, 3, 8, 10, 2, 3]
+    assert all(figure.value < figure.reference_value for figure in cps4.values())
 
 
 def test_latencies_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,14 +41,16 @@ class ScriptedChannel:
 
     Args:
         answer: from a command to the raw response APDU.
-        transport: what the channel says of itself.
+        transport, atr: what the channel says of itself.
     """
 
-    def __init__(self, answer: Callable[[Command], bytes], transport: Transport = Transport.T0) -> None:
+    def __init__(
+        self, answer: Callable[[Command], bytes], transport: Transport = Transport.T0, atr: bytes = ATR_CPS3
+    ) -> None:
         self._answer = answer
         self.sent: list[Command] = []
         self.given: list[Command] = []
-        self.atr = ATR_CPS3
+        self.atr = atr
         self.transport = transport
 
     def transmit(self, command: Command) -> Response:
