@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard
 from cardsim.faults import Fault, FaultSpecificationError
+from cardsim.pki.sized import CertificateSizeError
 from cardsim.pki.store import PkiStoreError
 from cardsim.profiles import ProfileError
 from cardsim.transports.reader import ReaderError
@@ -153,7 +154,7 @@ class ControlDesk:
             raise ControlError("reader", str(error)) from error
         except FaultSpecificationError as error:
             raise ControlError("bad-fault", str(error)) from error
-        except ProfileError as error:
+        except (ProfileError, CertificateSizeError) as error:
             raise ControlError("bad-profile", str(error)) from error
         except (PkiStoreError, OSError) as error:
             raise ControlError("failed", str(error)) from error

@@ -28,6 +28,7 @@ def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes 
 
     Raises:
         PkiStoreError: the store cannot be used.
+        CertificateSizeError: the profile wants a certificate smaller than it can be.
     """
     credentials = store.card(profile)
     card, layout = profile.card, LAYOUTS[profile.card.layout]
@@ -39,8 +40,8 @@ def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes 
         puk=card.puk,
         pin_tries_left=card.pin_tries_left,
         puk_tries_left=card.puk_tries_left,
-        signature=_key_pair(credentials.signature),
-        authentication=_key_pair(credentials.authentication),
+        signature=_key_pair(credentials.signature, profile),
+        authentication=_key_pair(credentials.authentication, profile),
         data_objects=data_objects(profile, layout.label, numbers),
         billing_situation=billing_situation(profile),
         older_activities=older_activities(profile),
@@ -56,5 +57,6 @@ def personalise(profile: Profile, store: PkiStore, *, random_bytes: RandomBytes 
     )
 
 
-def _key_pair(credentials: Credentials) -> KeyPair:
-    return KeyPair(RsaKey(credentials.key), credentials.certificate)
+def _key_pair(credentials: Credentials, profile: Profile) -> KeyPair:
+    file = credentials.certificate.ljust(profile.certificate_file_size or 0, b"\x00")
+    return KeyPair(RsaKey(credentials.key), file)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from cardd_drivers.contract import (
@@ -24,6 +25,7 @@ from cardd_drivers.contract import (
 )
 from cardd_drivers.ias_ecc import driver
 from cardsim import PkiStore, personalise
+from cardsim.ias_ecc.files import ElementaryFile
 from cardsim.profiles.loader import parse
 from cardsim.profiles.switches import switches
 from tests.support.desk import require_valid
@@ -49,6 +51,8 @@ NUMBERS = (
     'key_references = "negative"',
 )
 
+CERTIFICATES = ("size = 1200", "size = 1279", "size = 1536", "size = 2048", "file_size = 2048", "file_size = 4096")
+
 
 def behaviours() -> Iterator[str]:
     """Every switch in every value, alone."""
@@ -62,6 +66,7 @@ def behaviours() -> Iterator[str]:
 SETTINGS = [
     *(f"[behaviour]\n{each}" for each in behaviours()),
     *(f"[numbers]\n{each}" for each in NUMBERS),
+    *(f"[certificates]\n{each}" for each in CERTIFICATES),
 ]
 
 
@@ -71,10 +76,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> PkiStore:
     return PkiStore(tmp_path_factory.mktemp("pki"), authority_key_bits=2048)
 
 
-def text_of(layout: str, settings: str) -> str:
+def text_of(layout: str, settings: str, renewal: int) -> str:
     """The physician's profile on a layout, with settings."""
     text = resources.files("cardsim.profiles").joinpath("physician.toml").read_text(encoding="utf-8")
-    return text.replace('puk = "12345678"', f'puk = "12345678"\nlayout = "{layout}"') + f"\n{settings}\n"
+    return (
+        text.replace('puk = "12345678"', f'puk = "12345678"\nlayout = "{layout}"\nrenewal = {renewal}')
+        + f"\n{settings}\n"
+    )
 
 
 class Job:
@@ -84,10 +92,22 @@ class Job:
         store: keys and certificates.
         layout: of the card.
         settings: TOML that is added to its profile.
+        renewal: how often it was renewed under its serial.
+        certificate: what stands in the file of the signature certificate instead of it.
     """
 
-    def __init__(self, store: PkiStore, layout: str, settings: str) -> None:
-        self._simulated = personalise(parse(text_of(layout, settings), "physician.toml", "physician"), store)
+    def __init__(
+        self, store: PkiStore, layout: str, settings: str, *, renewal: int = 0, certificate: bytes | None = None
+    ) -> None:
+        profile = parse(text_of(layout, settings, renewal), "physician.toml", "physician")
+        self._simulated = personalise(profile, store)
+        if certificate is not None:
+            assert profile.numbers is not None
+            file = self._simulated.master_file.by_path(
+                [profile.numbers.application, profile.numbers.signature_certificate]
+            )
+            assert isinstance(file, ElementaryFile)
+            file.content = bytearray(certificate)
         self._memory = DictMemory()
         self.pin = PIN
         self.presented_again = 0
@@ -95,6 +115,14 @@ class Job:
     def insert(self) -> Card:
         """Reset the card; what was learnt of it stays."""
         return driver.open(DirectChannel(self._simulated), self._memory)
+
+    def remember_as(self, other: Job) -> None:
+        """Know of this card what was learnt of another."""
+        self._memory = other._memory
+
+    def forget(self) -> None:
+        """Know nothing of this card."""
+        self._memory.kept.clear()
 
     def verified(self, card: Card, use: Callable[[], _Result]) -> _Result:
         """Use the card, with the PIN again where the card wants it."""
@@ -149,3 +177,32 @@ def test_the_whole_job(store: PkiStore, layout: str, settings: str) -> None:
     card.unblock_pin(bytearray(PUK), bytearray(PIN))
     card.verify_pin(bytearray(PIN))
     job.use_everything(card)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_card_renewed_under_its_serial(store: PkiStore, layout: str) -> None:
+    """What was kept of the old card does not fit the new one's signature; once it is forgotten, all goes on."""
+    old, new = Job(store, layout, ""), Job(store, layout, "", renewal=1)
+    card = old.insert()
+    kept = card.read_certificate(KeyName.AUTHENTICATION)
+    new.remember_as(old)
+    card = new.insert()
+    assert card.identify().serial == "26000001"
+    card.verify_pin(bytearray(PIN))
+    made = card.authenticate(KeyName.AUTHENTICATION, b"challenge")
+    digest = hashlib.sha256(b"challenge").digest()
+    assert card.read_certificate(KeyName.AUTHENTICATION) == kept
+    with pytest.raises(InvalidSignature):
+        require_valid(kept, made, digest)
+    new.forget()
+    card = new.insert()
+    require_valid(card.read_certificate(KeyName.AUTHENTICATION), made, digest)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", [700, 767, 768, 769, 1024, 2047, 2048])
+def test_a_certificate_file_of_any_size(store: PkiStore, layout: str, size: int) -> None:
+    """Read as it is, whatever pieces it takes."""
+    certificate = b"\x30\x82" + (size - 4).to_bytes(2, "big") + bytes(range(1, 256)) * 9
+    job = Job(store, layout, "", certificate=certificate[:size])
+    assert job.insert().read_certificate(KeyName.SIGNATURE) == certificate[:size]

@@ -26,6 +26,7 @@ app.command("replay")(recording.replay)
 app.command("fault")(remote.fault)
 app.command("status")(remote.status)
 app.command("profiles")(catalogue.list_profiles)
+app.command("switches")(catalogue.list_switches)
 
 pki = typer.Typer(help="The fictional PKI that the cards' certificates come from.", no_args_is_help=True)
 pki.command("export")(catalogue.export_pki)

@@ -1,7 +1,8 @@
-"""``cardsim profiles`` and ``cardsim pki export``: what the simulator has to offer."""
+"""``cardsim profiles``, ``switches`` and ``pki export``: what the simulator has to offer."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.table import Column, Table
 from cardsim import profiles
 from cardsim.cli.output import HomeOption, JsonOption, failures, print_json
 from cardsim.pki import PkiStore, export
+from cardsim.profiles.switches import switches
 
 
 def list_profiles(json: JsonOption = False) -> None:
@@ -37,6 +39,18 @@ def list_profiles(json: JsonOption = False) -> None:
     for each in loaded:
         holder = f"{each.holder.display_name}, {each.holder.title}"
         table.add_row(each.name, holder, each.holder.card_type.name, each.description)
+    Console().print(table)
+
+
+def list_switches(json: JsonOption = False) -> None:
+    """List the keys of a profile's [behaviour]: what real cards may do otherwise, the usual value first."""
+    known = switches()
+    if json:
+        print_json([asdict(each) for each in known])
+        return
+    table = Table(Column("key", no_wrap=True), "values", "what it decides")
+    for each in known:
+        table.add_row(each.name, ", ".join(each.values), each.meaning)
     Console().print(table)
 
 

@@ -14,6 +14,7 @@ from cardsim import fault_script
 from cardsim.control import ControlSocketError, default_path
 from cardsim.control_desk import ControlError
 from cardsim.faults import Fault, FaultSpecificationError
+from cardsim.pki.sized import CertificateSizeError
 from cardsim.pki.store import PkiStoreError
 from cardsim.profiles import ProfileError
 from cardsim.trace import TranscriptError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FAILURE = 1
 _KNOWN_FAILURES = (
+    CertificateSizeError,
     ControlError,
     ControlSocketError,
     FaultSpecificationError,

@@ -20,6 +20,7 @@ from cardsim.pkcs15 import integer
 from cardsim.pki import authorities
 from cardsim.pki.authorities import SHA256, Authority, AuthorityName, years_after
 from cardsim.pki.reencode import spoil_length, with_t61_subject
+from cardsim.pki.sized import Extensions, sized
 from cardsim.profiles.model import CardType, CertificateVariant, Profile
 from cardsim.tlv import encode
 
@@ -79,11 +80,15 @@ def issue(
 
     Returns:
         DER; or no quite DER, for the malformed variant.
+
+    Raises:
+        CertificateSizeError: the profile wants a size that this holder's certificate cannot have.
     """
     variant = profile.certificates
     start = _start(variant, now)
     end = years_after(start, YEARS)
     named = forged_issuer or issuer.authority.certificate
+    extensions = _extensions(profile, purpose, key, named, issuer.name, (start, end))
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject(profile))
@@ -93,14 +98,26 @@ def issue(
         .not_valid_before(start)
         .not_valid_after(end)
     )
-    for extension, critical in _extensions(profile, purpose, key, named, issuer.name, (start, end)):
-        builder = builder.add_extension(extension, critical=critical)
-    certificate = builder.sign(issuer.authority.key, SHA256)
+    certificate = _signed(builder, extensions, issuer, profile.certificate_size)
     if variant is CertificateVariant.MALFORMED:
         return spoil_length(certificate)
     if variant is CertificateVariant.T61_NAMES:
         return with_t61_subject(certificate, issuer.authority.key)
     return certificate.public_bytes(Encoding.DER)
+
+
+def _signed(
+    builder: x509.CertificateBuilder, extensions: Extensions, issuer: Issuer, size: int | None
+) -> x509.Certificate:
+    """Sign; of exactly ``size`` bytes where it is given, by what ``sized`` leaves out or fills in."""
+
+    def sign(chosen: Extensions) -> x509.Certificate:
+        complete = builder
+        for extension, critical in chosen:
+            complete = complete.add_extension(extension, critical=critical)
+        return complete.sign(issuer.authority.key, SHA256)
+
+    return sign(extensions) if size is None else sized(sign, extensions, size)
 
 
 def _start(variant: CertificateVariant, now: datetime.datetime) -> datetime.datetime:
@@ -131,9 +148,6 @@ def subject(profile: Profile) -> x509.Name:
     rdns = [x509.RelativeDistinguishedName([x509.NameAttribute(oid, value)]) for oid, value in single if value]
     rdns.append(x509.RelativeDistinguishedName([x509.NameAttribute(oid, value) for oid, value in last if value]))
     return x509.Name(rdns)
-
-
-Extensions = list[tuple[x509.ExtensionType, bool]]
 
 
 def _extensions(

@@ -14,6 +14,8 @@ from cardsim.profiles.switches import read_behaviour, read_numbers
 __all__ = ["ProfileError", "load", "names", "parse"]
 
 _SUFFIX = ".toml"
+CERTIFICATE_SIZES, CERTIFICATE_FILE_SIZES = (700, 4096), (700, 8192)
+"""Bytes. What is least for a holder depends on the holder's names, and is told when the certificate is issued."""
 _CARD_TYPES = {member.name: member for member in CardType}
 
 
@@ -68,13 +70,15 @@ def parse(text: str, file: str, name: str) -> Profile:
     activities = _activities(top)
     certificates = top.table("certificates")
     variant = certificates.choice("variant", CertificateVariant, CertificateVariant.VALID)
+    size = certificates.optional_number("size", *CERTIFICATE_SIZES)
+    file_size = certificates.optional_number("file_size", *CERTIFICATE_FILE_SIZES)
     certificates.finish()
     layout = LAYOUTS[card.layout]
     behaviour = read_behaviour(top.table("behaviour"), layout.behaviour)
     numbers = read_numbers(top.table("numbers"), layout.numbers)
     timing = top.flag("timing", default=False)
     top.finish()
-    return Profile(name, description, holder, card, activities, variant, behaviour, numbers, timing)
+    return Profile(name, description, holder, card, activities, variant, behaviour, numbers, timing, size, file_size)
 
 
 def _holder(table: Table) -> Holder:
@@ -109,6 +113,7 @@ def _card(table: Table) -> CardSettings:
         puk=table.text("puk", r"[0-9]{8}", "8 digits"),
         pin_tries_left=table.number("pin_tries_left", 0, 3, default=3),
         puk_tries_left=table.number("puk_tries_left", 0, 10, default=10),
+        renewal=table.number("renewal", 0, 99, default=0),
         layout=table.optional_text("layout") or STANDARD_LAYOUT.name,
     )
     if card.layout not in LAYOUTS:

@@ -111,6 +111,7 @@ class CardSettings:
         puk: 8 digits.
         pin_tries_left: 0 to 3; 0 is a blocked card.
         puk_tries_left: 0 to 10.
+        renewal: how often the card was renewed under its serial: each time, keys and certificates are new ones.
         layout: name of the layout; ``cps3`` is the contact CPS3 as real cards publish it, ``cps3-easy`` another one.
     """
 
@@ -121,6 +122,7 @@ class CardSettings:
     pin_tries_left: int = 3
     puk_tries_left: int = 10
     layout: str = "cps3"
+    renewal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,9 @@ class Profile:
         description: one line for ``cardsim profiles``.
         holder, card, activities: what is on the card.
         certificates: what is right or wrong with its certificates.
+        certificate_size: bytes of each certificate's DER, or None for what it has by itself.
+        certificate_file_size: bytes of each certificate's EF, filled with zeros behind the certificate; None for just
+            the certificate.
         behaviour: switches; None is what the layout has as its own.
         numbers: of files, keys and PINs; None is what the layout has as its own.
         timing: the card takes the time of a real one (``cardsim.timing``).
@@ -146,3 +151,5 @@ class Profile:
     behaviour: Behaviour | None = None
     numbers: Numbers | None = None
     timing: bool = False
+    certificate_size: int | None = None
+    certificate_file_size: int | None = None

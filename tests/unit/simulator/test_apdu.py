@@ -57,3 +57,29 @@ def test_data_stay_out_of_repr() -> None:
     """A PIN may be in them."""
     assert "1234" not in repr(CommandApdu(0, 0x20, 0, 1, b"1234"))
     assert "secret" not in repr(Response(b"secret"))
+
+
+@pytest.mark.parametrize(
+    ("command", "data", "le"),
+    [
+        ("00B00000000100", b"", 256),
+        ("00B00000000000", b"", 65536),
+        ("00A4020C0000023F00", b"\x3f\x00", None),
+        ("00A402040000023F000000", b"\x3f\x00", 65536),
+        ("00A402040000023F000100", b"\x3f\x00", 256),
+        ("00B0000000", b"", 256),
+        ("00A40204023F0010", b"\x3f\x00", 16),
+    ],
+)
+def test_extended_lengths(command: str, data: bytes, le: int | None) -> None:
+    """Where they are taken, beside the short ones."""
+    parsed = parse(bytes.fromhex(command), extended=True)
+    assert (parsed.data, parsed.le) == (data, le)
+
+
+@pytest.mark.parametrize("command", ["00B000000000", "00A402040000023F", "00A402040000023F0000", "00A40204000000AA"])
+def test_extended_lengths_that_do_not_add_up(command: str) -> None:
+    """6700."""
+    with pytest.raises(StatusError) as refused:
+        parse(bytes.fromhex(command), extended=True)
+    assert refused.value.sw == 0x6700

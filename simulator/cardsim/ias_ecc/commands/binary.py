@@ -39,6 +39,8 @@ def read_binary(card: CardContext, command: CommandApdu) -> Response:
 
 def _within_limit(card: CardContext, length: int, available: int) -> int:
     limit, rule = card.behaviour.read_limit, card.behaviour.over_limit
+    if card.behaviour.extended_length and limit == SHORT_LE_MAX:
+        return length
     if length > limit and rule is OverLimit.REFUSED:
         raise StatusError(StatusWord.WRONG_LENGTH)
     if length > limit and rule is OverLimit.CORRECT_LENGTH:

@@ -50,6 +50,13 @@ def test_profiles_are_listed_with_holder_and_card_type() -> None:
     assert "CPF" in line
 
 
+def test_switches_are_listed_with_their_values() -> None:
+    listed = {each["name"]: each for each in json.loads(cardsim("switches", "--json").output)}
+    assert listed["past_end"]["values"] == ['"6282"', '"6cxx"', '"9000"']
+    assert listed["read_limit"]["values"] == ["256", "64 to 256"]
+    assert "pin_lost_after_use" in cardsim("switches").output
+
+
 def test_profiles_as_json() -> None:
     listed = {each["name"]: each for each in json.loads(cardsim("profiles", "--json").output)}
     assert {"physician", "nurse", "staff"} <= listed.keys()

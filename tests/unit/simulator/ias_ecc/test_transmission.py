@@ -125,3 +125,20 @@ def test_reset_ends_chain_and_waiting_data(host: Host) -> None:
     host.ready().send(GET_KEY)
     host.reset()
     assert host.send("00C0000015") == "6985"
+
+
+def test_direct_answers(make_host: MakeHost) -> None:
+    """In T=0 data are answered at once where the switch says so."""
+    select = "00A40904043F002F01"
+    assert make_host().send(select) == "6127"
+    assert make_host(direct_answers=True).send(select) == make_host().ask(select)
+
+
+def test_extended_lengths(make_host: MakeHost) -> None:
+    """Refused, or a whole file in one answer."""
+    read = "00B00000000000"
+    strict, lenient = make_host(), make_host(extended_length=True, protocol=CardProtocol.T1)
+    for host in (strict, lenient):
+        host.ask("00A40904063F000001A001")
+    assert strict.send(read) == "6700"
+    assert len(lenient.send(read)) == 2 * (700 + 2)

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cardsim import PkiStore, profiles, tlv
 from cardsim.pki import CardCredentials, Hierarchy
+from cardsim.pki.sized import CertificateSizeError
 from cardsim.profiles import CertificateVariant, Profile
 
 NOW = datetime.datetime(2026, 3, 15, 10, 30, tzinfo=datetime.UTC)
@@ -269,3 +270,19 @@ def test_wrong_check_digit_is_a_matter_of_the_profile(store: PkiStore) -> None:
     changed = dataclasses.replace(profile, holder=dataclasses.replace(profile.holder, identifier="899900000012"))
     certificate, _ = both(store.card(changed))
     assert certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "899900000012"
+
+
+@pytest.mark.parametrize("size", [1200, 1279, 1280, 1536, 2047, 2048])
+def test_a_certificate_of_a_wanted_size(store: PkiStore, size: int) -> None:
+    """To the byte, issued as ever, with what names the holder."""
+    credentials = store.card(dataclasses.replace(profiles.load("physician"), certificate_size=size))
+    for each, certificate in zip((credentials.authentication, credentials.signature), both(credentials), strict=True):
+        assert len(each.certificate) == size
+        certificate.verify_directly_issued_by(store.intermediate().certificate)
+        assert private_extension(certificate, 7) is not None
+
+
+def test_a_certificate_that_cannot_be_so_small(store: PkiStore) -> None:
+    """The least that this holder's takes is told."""
+    with pytest.raises(CertificateSizeError, match=r"certificates.size: no certificate of 700 bytes: .* 1\d\d\d at"):
+        store.card(dataclasses.replace(profiles.load("physician"), certificate_size=700))

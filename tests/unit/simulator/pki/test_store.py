@@ -170,3 +170,13 @@ def test_base_crls(tmp_path: Path) -> None:
     fresh = x509.load_der_x509_crl(small_store(tmp_path, later).crls()[0].read_bytes())
     assert fresh.last_update_utc == later
     assert fresh.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 2
+
+
+def test_a_renewal_gives_other_keys_under_the_same_serial(tmp_path: Path) -> None:
+    """And the same card again is the same."""
+    store = PkiStore(tmp_path, authority_key_bits=2048)
+    renewed = dataclasses.replace(PHYSICIAN, card=dataclasses.replace(PHYSICIAN.card, renewal=1))
+    first, second = store.card(PHYSICIAN), store.card(renewed)
+    assert first.authentication.certificate != second.authentication.certificate
+    assert store.card(renewed).authentication.certificate == second.authentication.certificate
+    assert store.card(PHYSICIAN).authentication.certificate == first.authentication.certificate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cardsim.behaviour import PastEnd
+from cardsim.behaviour import OverLimit, PastEnd, ShortIdentifiers
 from tests.unit.simulator.conftest import MakeHost
 from tests.unit.simulator.host import Host
 
@@ -96,3 +96,31 @@ def test_nothing_else_is_written_by_a_user(host: Host, path: str) -> None:
     before = host.send("00B0000004")
     assert host.send("00D6000002AABB") == "6982"
     assert host.send("00B0000004") == before
+
+
+@pytest.mark.parametrize(
+    ("over_limit", "answer"),
+    [(OverLimit.SILENT, CERTIFICATE[:462] + "9000"), (OverLimit.CORRECT_LENGTH, "6CE7"), (OverLimit.REFUSED, "6700")],
+)
+def test_above_the_read_limit(make_host: MakeHost, over_limit: OverLimit, answer: str) -> None:
+    """The three ways; what is within the limit is read as ever."""
+    host = make_host(read_limit=231, over_limit=over_limit)
+    host.ask("00A40904063F000001A001")
+    assert host.send("00B00000E8") == answer
+    assert host.send("00B00000E7") == CERTIFICATE[:462] + "9000"
+    if over_limit is OverLimit.CORRECT_LENGTH:
+        assert host.send("00B0029400") == "6C28"
+
+
+@pytest.mark.parametrize(
+    ("known", "serial", "directory"),
+    [
+        (ShortIdentifiers.ALL, "9000", "9000"),
+        (ShortIdentifiers.SERIAL, "9000", "6A82"),
+        (ShortIdentifiers.NONE, "6A82", "6A82"),
+    ],
+)
+def test_short_identifiers(make_host: MakeHost, known: ShortIdentifiers, serial: str, directory: str) -> None:
+    """Which files have one."""
+    host = make_host(short_identifiers=known)
+    assert (host.send("00B09C0001")[-4:], host.send("00B09E0001")[-4:]) == (serial, directory)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cardsim.behaviour import MissingObject, UsageData
+from tests.unit.simulator.conftest import MakeHost
 from tests.unit.simulator.host import SELECT_APPLICATION, Host
 
 PIN = "00CB3FFF0A4D087006BF810102A080"
@@ -69,3 +71,26 @@ def test_lists_that_are_none(host: Host, data: str) -> None:
 def test_other_data_objects(host: Host) -> None:
     """Only those of the current DF."""
     assert host.send("00CB00650A4D087006BF810102A080") == "6A86"
+
+
+@pytest.mark.parametrize(
+    ("usage_data", "pin", "key"),
+    [
+        (UsageData.SHOWN, "700DBF8101097F41068001048101049000", "700BBF9002077F4804800201009000"),
+        (UsageData.INCORRECT_DATA, "6A80", "6A80"),
+        (UsageData.NOT_FOUND, "6A88", "6A88"),
+    ],
+)
+def test_usage_parameters(make_host: MakeHost, usage_data: UsageData, pin: str, key: str) -> None:
+    """Shown or refused, as the switch says."""
+    host = make_host(usage_data=usage_data)
+    assert host.ask(PIN_SIZES) == pin
+    host.send(SELECT_APPLICATION)
+    assert host.ask(KEY_USAGE) == key
+
+
+def test_an_object_of_another_df_may_be_refused_otherwise(make_host: MakeHost) -> None:
+    """6A80; an object that is here is shown as ever."""
+    host = make_host(missing_object=MissingObject.INCORRECT_DATA)
+    assert host.ask(SIGNATURE) == "6A80"
+    assert host.ask(PIN).endswith("9000")

@@ -197,3 +197,12 @@ def test_decipher_refusals(host: Host, signature_key: rsa.RSAPrivateKey, authent
 def test_other_operations(host: Host, command: str) -> None:
     """6A86."""
     assert host.send(command) == "6A86"
+
+
+def test_a_card_that_forgets_the_pin_after_each_use(make_host: MakeHost) -> None:
+    """Any computation with a key: the next one is refused."""
+    host = make_host(pin_lost_after_use=True).ready()
+    host.send("002241A406840182800102")
+    assert host.ask("008800000431323334").endswith("9000")
+    assert host.ask("008800000431323334") == "6982"
+    assert host.send("00200001") == "63C3"

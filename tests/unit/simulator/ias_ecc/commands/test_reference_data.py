@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cardsim.behaviour import BlockingTry
+from cardsim.behaviour import BlockingTry, PinStatusAnswer
 from tests.unit.simulator.conftest import MakeHost
 from tests.unit.simulator.host import PIN, PUK, VERIFY_PIN, VERIFY_PUK, VERIFY_WRONG_PIN, WRONG_PIN, Host
 
@@ -175,3 +175,42 @@ def test_profile_may_begin_blocked(make_host: MakeHost) -> None:
     host = make_host(content_changes={"pin_tries_left": 0})
     assert host.send("00200001") == "6983"
     assert host.send(VERIFY_PIN) == "6983"
+
+
+def test_a_card_that_tells_no_tries(make_host: MakeHost) -> None:
+    """6700 while it is not verified; 9000 and 6983 as ever."""
+    host = make_host(pin_status=PinStatusAnswer.REFUSED)
+    assert host.send("00200001") == "6700"
+    host.send(VERIFY_PIN)
+    assert host.send("00200001") == "9000"
+    block(host)
+    assert host.send("00200001") == "6983"
+
+
+def test_digits_without_padding(make_host: MakeHost) -> None:
+    """Taken where the switch says so, in all three commands; otherwise 6700 and no try is lost."""
+    strict, lenient = make_host(), make_host(unpadded_pin=True)
+    assert strict.send("002000010431323334") == "6700"
+    assert strict.send("00200001") == "63C3"
+    assert lenient.send("002000010430303030") == "63C2"
+    assert lenient.send("002000010431323334") == "9000"
+    assert lenient.send("00240001083132333434333231") == "9000"
+    assert lenient.send(VERIFY_PUK) == "9000"
+    assert lenient.send("002C02010435363738") == "9000"
+    assert lenient.send("002000010835363738FFFFFFFF") == "9000"
+    for odd in ("0020000103313233", "00200001053132333435", "002400010731323334333231"):
+        assert lenient.send(odd) == "6700"
+
+
+def test_reset_with_the_puk_in_the_command(make_host: MakeHost) -> None:
+    """A wrong PUK costs one of its tries, the right one gives the new PIN; without the switch, 6A86."""
+    reset = "002C000110{puk}" + NEW_PIN
+    assert make_host().send(reset.format(puk=PUK)) == "6A86"
+    host = make_host(reset_with_puk=True)
+    block(host)
+    assert host.send(reset.format(puk="30" * 8)) == "63C9"
+    assert host.send(VERIFY_PIN) == "6983"
+    assert host.send(reset.format(puk=PUK)) == "9000"
+    assert host.send("0020000108" + NEW_PIN) == "9000"
+    assert host.send("002C000108" + PUK) == "6700"
+    assert host.send("002C000210" + PUK + PUK) == "6A88"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cardsim.behaviour import LogoutRule
+from cardsim.behaviour import DfAnswer, LogoutRule
 from tests.unit.simulator.conftest import MakeHost
 from tests.unit.simulator.host import VERIFY_PIN, Host
 
@@ -129,3 +129,42 @@ def test_logout_rule(make_host: MakeHost, rule: LogoutRule, root: str, applicati
         host.send(VERIFY_PIN)
         host.send(select)
         assert host.send("0020000100") == status
+
+
+def test_what_selection_of_another_df_may_drop(make_host: MakeHost) -> None:
+    """The PIN, where the switch says so; not when the DF is current already, nor by selecting an EF in it."""
+    host = make_host(logout=LogoutRule.ANY_DF)
+    host.send("00A4090C043F000001")
+    host.send(VERIFY_PIN)
+    for stays in ("00A4090C043F000001", "00A4020C02A001", "00A4090C063F0000015031"):
+        assert host.send(stays) == "9000"
+        assert host.send("00200001") == "9000"
+    host.send("00A4090C043F002F00")
+    assert host.send("00200001") == "63C3"
+
+
+@pytest.mark.parametrize(
+    ("answer", "path_of_mf", "root_aid", "application"),
+    [
+        (DfAnswer.FCP, MF, MF, DF_0001),
+        (DfAnswer.SILENT_MASTER_FILE, "", MF, DF_0001),
+        (DfAnswer.SILENT, "", "", ""),
+    ],
+)
+def test_what_a_df_answers(
+    make_host: MakeHost, answer: DfAnswer, path_of_mf: str, root_aid: str, application: str
+) -> None:
+    """FCP or nothing; an EF gives its FCP in any case."""
+    host = make_host(df_answer=answer)
+    assert host.ask("00A40904023F00") == path_of_mf + "9000"
+    assert host.ask(ROOT_AID) == root_aid + "9000"
+    assert host.ask(APPLICATION_AID.format(p2="04")) == application + "9000"
+    assert host.ask("00A4020402A001") == EF_A001 + "9000"
+
+
+def test_a_card_that_always_answers(make_host: MakeHost) -> None:
+    """P2=0C is refused, P2=04 taken; and the rules may stand last."""
+    host = make_host(select_without_answer=False, fcp_rules_last=True)
+    assert host.send("00A4090C043F000001") == "6A86"
+    turned = DF_0001.replace("A1088C067AFFFFFFFF458A0105", "8A0105A1088C067AFFFFFFFF45")
+    assert host.ask("00A40904043F000001") == turned + "9000"
