@@ -252,7 +252,7 @@ class Session:
 
         Args:
             key: `encryption`.
-            algorithm: `RSA1_5`.
+            algorithm: `RSA1_5`, or `RSA-OAEP-256` where the card's capabilities have it.
             cryptogram: as long as the key's modulus.
 
         Returns:

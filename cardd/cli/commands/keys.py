@@ -63,7 +63,9 @@ def decrypt(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help=N_("One RSA block; - for the standard input."))],
     key: Annotated[str, typer.Option("--key", help=N_("Key of the card."))] = "encryption",
-    algorithm: Annotated[str, typer.Option("--alg", metavar="ALG", help=N_("RSA1_5."))] = "RSA1_5",
+    algorithm: Annotated[
+        str, typer.Option("--alg", metavar="ALG", help=N_("RSA1_5, or RSA-OAEP-256 if the card can."))
+    ] = "RSA1_5",
     output_file: OutputOption = None,
     card: CardOption = None,
 ) -> None:
