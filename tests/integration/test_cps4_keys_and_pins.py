@@ -6,23 +6,29 @@ from dataclasses import replace
 
 import pytest
 
-from cardd_drivers.apdu import Secrecy
+from cardd_drivers.apdu import Command, Secrecy
 from cardd_drivers.contract import (
     AlgorithmNotSupported,
+    Card,
+    CardReset,
     DecipherAlgorithm,
     DecipherFailed,
     ErrorReference,
     KeyName,
+    KeyNotFound,
+    MalformedCardData,
     PinBlocked,
     PinIncorrect,
     PinStatus,
     SecurityStatusNotSatisfied,
+    Transport,
     UnexpectedResponse,
 )
 from cardd_drivers.ias_ecc import driver
 from cardsim import PkiStore
 from cardsim.behaviour import BlockingTry
 from cardsim.layouts.catalogue import LAYOUTS
+from tests.support.core import card_of
 from tests.support.cps4 import (
     ENCRYPTION_PADDINGS,
     NEW,
@@ -36,6 +42,7 @@ from tests.support.cps4 import (
     Insertions,
     public_key,
 )
+from tests.support.replay import DictMemory, ScriptedChannel, encode
 
 
 @pytest.fixture(scope="session")
@@ -168,3 +175,77 @@ def test_a_card_without_the_application_is_no_cps4(insertions: Insertions) -> No
     assert not driver.probe(insertions.channel)
     with pytest.raises(UnexpectedResponse):
         insertions.insert().identify()
+
+
+# Answers that cannot be
+
+
+def spoilt(instruction: int, raw: bytes) -> Card:
+    """A card with its PIN verified, whose answers to one instruction are given."""
+    card = card_of("physician-cps4")
+    atr = card.power_on()
+    honest = True
+
+    def answer(command: Command) -> bytes:
+        answered = card.transmit(encode(command))
+        return answered if honest or command.ins != instruction else raw
+
+    opened = driver.open(ScriptedChannel(answer, Transport.T1, atr), DictMemory())
+    opened.verify_pin(bytearray(PIN))
+    honest = False
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        ("6A88", KeyNotFound),
+        ("6A80", AlgorithmNotSupported),
+        ("6982", SecurityStatusNotSatisfied),
+        ("6881", CardReset),
+        ("6F00", UnexpectedResponse),
+    ],
+)
+def test_a_refused_environment_is_named(raw: str, error: type[Exception]) -> None:
+    card = spoilt(0x22, bytes.fromhex(raw))
+    for key in (KeyName.AUTHENTICATION, KeyName.SIGNATURE):
+        with pytest.raises(error):
+            card.sign(key, RS256, bytes(32))
+    with pytest.raises(error):
+        card.decipher(KeyName.ENCRYPTION, OAEP, bytes(256))
+
+
+@pytest.mark.parametrize("length", [0, 1, 255])
+def test_results_of_another_length_than_the_modulus_are_malformed(length: int) -> None:
+    card = spoilt(0x2A, bytes(length) + b"\x90\x00")
+    for key in (KeyName.AUTHENTICATION, KeyName.SIGNATURE):
+        with pytest.raises(MalformedCardData):
+            card.sign(key, PS256, bytes(32))
+    with pytest.raises(MalformedCardData):
+        card.decipher(KeyName.ENCRYPTION, RSA1_5, bytes(256))
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        ("6A80", DecipherFailed),
+        ("6985", DecipherFailed),
+        ("6F00", DecipherFailed),
+        ("6700", DecipherFailed),
+        ("6982", SecurityStatusNotSatisfied),
+        ("6D00", UnexpectedResponse),
+        ("6E00", UnexpectedResponse),
+        ("6881", CardReset),
+    ],
+)
+def test_a_refused_cryptogram_has_one_error_and_what_it_cannot_cause_is_told(raw: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        spoilt(0x2A, bytes.fromhex(raw)).decipher(KeyName.ENCRYPTION, RSA1_5, bytes(256))
+
+
+@pytest.mark.parametrize("raw", ["6A80", "6982", "6D00"])
+def test_a_refused_reset_of_the_counter_leaves_the_pin(raw: str) -> None:
+    card = spoilt(0x2C, bytes.fromhex(raw))
+    with pytest.raises((UnexpectedResponse, SecurityStatusNotSatisfied)):
+        card.unblock_pin(bytearray(PUK), bytearray(NEW))
+    card.verify_pin(bytearray(PIN))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cardd_drivers.apdu import Command, Secrecy
-from cardd_drivers.contract import MalformedCardData, Transport, UnexpectedResponse
+from cardd_drivers.contract import CardReset, MalformedCardData, Transport, UnexpectedResponse
 from cardd_drivers.exchange import RESPONSE_MAX, Exchange
 from tests.support.replay import ScriptedChannel, answers
 
@@ -158,3 +158,43 @@ def test_data_that_its_owner_wipes_is_sent_uncopied() -> None:
     sender, channel = exchange(lambda _: b"\x90\x00")
     sender.send(Command(0x00, 0x20, 0x00, 0x01, secret, secrecy=Secrecy.SECRET_DATA))
     assert channel.given[0].data is secret
+
+
+def on_channel_1(
+    answer: Callable[[Command], bytes], transport: Transport = Transport.T1
+) -> tuple[Exchange, ScriptedChannel]:
+    channel = ScriptedChannel(answer, transport)
+    return Exchange(channel, logical_channel=1), channel
+
+
+def test_a_logical_channel_is_in_every_class_byte() -> None:
+    sender, channel = on_channel_1(answers("9000", "6102", "AABB9000", "6C01", "AA9000"))
+    assert sender.send_chained(SIGN, b"\x11" * 256).data == b"\xaa\xbb"
+    sender.send(READ)
+    assert [line[:8] for line in channel.lines] == ["112A9E9A", "012A9E9A", "01C00000", "01B00000", "01B00000"]
+
+
+def test_on_a_logical_channel_secrets_are_the_caller_s_to_wipe() -> None:
+    sender, channel = on_channel_1(answers("9000"))
+    secret = bytearray(b"1234")
+    sender.send(Command(0x00, 0x20, 0x00, 0x01, secret, secrecy=Secrecy.SECRET_DATA))
+    assert channel.given[0].data is secret
+    assert channel.given[0].secrecy is Secrecy.SECRET_DATA
+
+
+@pytest.mark.parametrize("command", [READ, SIGN, Command(0x00, 0xA4, 0x08, 0x00, b"\x00\x01")])
+def test_a_logical_channel_that_is_closed_was_reset(command: Command) -> None:
+    sender, channel = on_channel_1(answers("6881"))
+    with pytest.raises(CardReset):
+        sender.send(command)
+    assert len(channel.sent) == 1
+
+
+def test_a_select_that_may_open_the_channel_is_told_its_status() -> None:
+    sender, _ = on_channel_1(answers("6881"))
+    assert sender.send(Command(0x00, 0xA4, 0x04, 0x0C, b"\xa0" * 8)).sw.value == 0x6881
+
+
+def test_on_the_basic_channel_6881_is_a_status_like_others() -> None:
+    sender, _ = exchange(answers("6881"))
+    assert sender.send(READ).sw.value == 0x6881
