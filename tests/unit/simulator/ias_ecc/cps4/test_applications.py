@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cardsim.behaviour import LogoutRule
 from cardsim.ias_ecc.pins import Pin
 from tests.unit.simulator.host import Host
 from tests.unit.simulator.ias_ecc.cps4.conftest import SELECT_APPLET, VERIFY_PIN, MakeCps4
@@ -48,8 +49,9 @@ def test_other_classes_are_refused(host: Host, command: str) -> None:
     assert host.send(command) == "6E00"
 
 
-def test_another_application_takes_the_channel_and_the_pin_with_it(host: Host) -> None:
-    assert host.send(VERIFY_PIN) == "9000"
+def test_another_application_takes_the_channel_and_the_pin_with_it(make_cps4: MakeCps4) -> None:
+    host = make_cps4(logout=LogoutRule.NEVER)
+    assert host.send(SELECT_APPLET) == host.send(VERIFY_PIN) == host.send(SELECT_APPLET) == host.send(STATUS) == "9000"
     assert host.send(SELECT_DOMAIN) == "9000"
     assert host.send(STATUS) == "6E00"
     assert host.send("01A4040C0D" + "E828BD080F8025000001FF0010") == "6A82"
