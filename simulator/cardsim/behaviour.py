@@ -168,3 +168,9 @@ class Behaviour:
     after_older_side: AfterOlderSide = field(
         default=AfterOlderSide.ROOT_AID, metadata={"meaning": "what brings class 00 back after class A0 was used"}
     )
+    odd_instructions: bool = field(
+        default=False, metadata={"meaning": "READ and UPDATE BINARY with odd INS (B1, D7) are known, else 6D00"}
+    )
+    verify_logout: bool = field(
+        default=False, metadata={"meaning": "VERIFY with P1=FF drops the verified PIN, else 6A86"}
+    )

@@ -30,6 +30,8 @@ class VolatileState:
         current_ef: the current EF, if any.
         verified: references of the PINs that were verified.
         environment: the current security environment.
+        challenge: what GET CHALLENGE gave last, until it has served.
+        authenticated: numbers of the symmetric keys by which the world outside has authenticated itself.
         renewable: references of the PINs whose retry counter the PUK has reset, until they get a new value (CPS4).
     """
 
@@ -37,6 +39,8 @@ class VolatileState:
     current_ef: ElementaryFile | None = None
     verified: set[int] = field(default_factory=set)
     environment: CurrentEnvironment = field(default_factory=CurrentEnvironment)
+    challenge: bytes | None = field(default=None, repr=False)
+    authenticated: set[int] = field(default_factory=set)
     renewable: set[int] = field(default_factory=set)
 
 
@@ -178,8 +182,10 @@ class CardContext:
 
     def _satisfied(self, condition: Condition) -> bool:
         secure_messaging, external, user = condition.methods
-        # Secure messaging and external authentication need administration keys that no middleware has.
-        results = [False for asked in (secure_messaging, external) if asked]
+        # Nobody speaks secure messaging to these cards.
+        results = [False] if secure_messaging else []
+        if external:
+            results.append(self._externally_authenticated(condition.environment))
         if user:
             results.append(self.user_authenticated(condition.environment))
         return bool(results) and (all(results) if condition.all_needed else any(results))
@@ -194,9 +200,18 @@ class CardContext:
         pin = self._user_password(environment)
         return pin is not None and self.pin(pin).blocked
 
+    def _externally_authenticated(self, environment: int) -> bool:
+        stored = self.stored_environment(environment)
+        return stored is not None and stored.external_key in self.state.authenticated
+
     def _user_password(self, environment: int) -> int | None:
-        stored = self.master_file.objects.get(SdoName(SdoClass.SECURITY_ENVIRONMENT, environment))
-        return stored.user_password if isinstance(stored, StoredEnvironment) else None
+        stored = self.stored_environment(environment)
+        return stored.user_password if stored else None
+
+    def stored_environment(self, number: int) -> StoredEnvironment | None:
+        """The stored security environment of that number, or None."""
+        stored = self.master_file.objects.get(SdoName(SdoClass.SECURITY_ENVIRONMENT, number))
+        return stored if isinstance(stored, StoredEnvironment) else None
 
     def computed(self) -> None:
         """Apply the switches of cards that forget their security environment or PINs after a computation."""

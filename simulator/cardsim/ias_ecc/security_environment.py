@@ -12,12 +12,13 @@ from cardsim.ias_ecc.sdo import TAG_ENVIRONMENT, SdoClass, SdoName
 
 
 class ControlReferenceTemplate(enum.IntEnum):
-    """Control reference templates (ISO 7816-4, 10.3.1): P2 of MSE SET."""
+    """Control reference templates (ISO 7816-4, 10.3.1): P2 of MSE SET; of the last, with its P1 in front."""
 
     AUTHENTICATION = 0xA4
     HASH = 0xAA
     DIGITAL_SIGNATURE = 0xB6
     CONFIDENTIALITY = 0xB8
+    EXTERNAL_AUTHENTICATION = 0x81A4
 
 
 class AlgorithmReference(enum.IntEnum):
@@ -29,6 +30,7 @@ class AlgorithmReference(enum.IntEnum):
     RSA_DECIPHER = 0x1A
     SHA256 = 0x40
     SHA256_RSA_PKCS1 = 0x42
+    MUTUAL_AUTHENTICATION = 0x0C
 
 
 ALGORITHMS = {
@@ -39,6 +41,7 @@ ALGORITHMS = {
         AlgorithmReference.SHA256_RSA_PKCS1,
     },
     ControlReferenceTemplate.CONFIDENTIALITY: {AlgorithmReference.RSA_DECIPHER},
+    ControlReferenceTemplate.EXTERNAL_AUTHENTICATION: {AlgorithmReference.MUTUAL_AUTHENTICATION},
 }
 """Which algorithm each template takes."""
 
@@ -49,6 +52,10 @@ HASH_OF: Mapping[int, HashAlgorithm] = {
     AlgorithmReference.SHA256_RSA_PKCS1: HashAlgorithm.SHA256,
 }
 """The hash that an algorithm reference means."""
+
+
+USAGE_USER_PASSWORD, USAGE_EXTERNAL_AUTHENTICATION = 0x08, 0x80
+"""Bits of a usage qualifier (tag 95; ISO 7816-4, table on usage qualifier bytes)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +112,20 @@ class StoredEnvironment:
 
     @property
     def user_password(self) -> int | None:
-        """PIN reference (83) of the authentication template whose usage (95) is 08, user authentication by password."""
+        """PIN reference (83) of the authentication template whose usage (95) is user authentication by password."""
+        return self._authentication(USAGE_USER_PASSWORD)
+
+    @property
+    def external_key(self) -> int | None:
+        """Number of the key (83) of the authentication template whose usage (95) is external authentication."""
+        reference = self._authentication(USAGE_EXTERNAL_AUTHENTICATION)
+        return None if reference is None else reference & 0x1F
+
+    def _authentication(self, usage: int) -> int | None:
         for template in tlv.parse(self.content):
             inner = tlv.parse(template.value)
-            reference = tlv.find(inner, 0x83)
-            if (
-                template.tag == ControlReferenceTemplate.AUTHENTICATION
-                and tlv.find(inner, 0x95) == b"\x08"
-                and reference
-            ):
+            reference, qualifier = tlv.find(inner, 0x83), tlv.find(inner, 0x95)
+            authentication = template.tag == ControlReferenceTemplate.AUTHENTICATION
+            if authentication and reference and qualifier and qualifier[0] & usage:
                 return reference[0]
         return None

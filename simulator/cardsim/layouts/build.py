@@ -6,7 +6,7 @@ from cardsim import pkcs15
 from cardsim.cps2ter import files as cps2ter_files
 from cardsim.cps2ter.files import OlderFile
 from cardsim.ias_ecc.files import EF_SN, MASTER_FILE, DedicatedFile, ElementaryFile, FileRules
-from cardsim.ias_ecc.keys import LOCAL, PrivateKeyObject
+from cardsim.ias_ecc.keys import LOCAL, PrivateKeyObject, SymmetricKeySet
 from cardsim.ias_ecc.pins import Pin
 from cardsim.ias_ecc.security_environment import StoredEnvironment
 from cardsim.identifiers import card_serial_value
@@ -26,6 +26,8 @@ from cardsim.layouts.numbers import KeyReferenceForm, Numbers
 
 SHORT_IDENTIFIERS = {EF_DIR: 0x1E, EF_ATR: 0x1D, EF_SN: 0x1C}
 """Published short file identifiers."""
+ADMINISTRATION_KEY = 0x01
+"""Number of the symmetric key set that security environment 5 names."""
 
 
 def master_file(layout: Layout, content: CardContent, numbers: Numbers | None = None) -> DedicatedFile:
@@ -73,6 +75,8 @@ class _Builder:
                 # Its files are for the other interface: from the contacts there is nothing in it.
                 root.add(DedicatedFile(entry.df, entry.aid, layout.rules.dedicated))
         root.install(*(self._reference_data_object(item) for item in layout.reference_data), *self._environments())
+        if self._content.administration_key is not None:
+            root.install(SymmetricKeySet(ADMINISTRATION_KEY, self._content.administration_key))
         return root
 
     # Files

@@ -52,6 +52,7 @@ class CardContent:
         data_objects: in the order of the data directory.
         billing_situation: content of CPS_SIT_FACT on the older side.
         older_activities: number and content of each CPS2TER_ACTIVITY on the older side.
+        administration_key: 16 bytes, for EXTERNAL AUTHENTICATE; None, and the card has no such key.
         authority_certificate: the issuing authority's, for layouts that hold it.
     """
 
@@ -67,3 +68,4 @@ class CardContent:
     authority_certificate: bytes = field(default=b"", repr=False)
     billing_situation: bytes = field(default=b"", repr=False)
     older_activities: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
+    administration_key: bytes | None = field(default=None, repr=False)

@@ -10,7 +10,7 @@ CHALLENGE_LENGTH = 8
 
 
 def get_challenge(card: CardContext, command: CommandApdu) -> Response:
-    """Eight random bytes; the card gives no other number of them.
+    """Eight random bytes, kept for EXTERNAL AUTHENTICATE; the card gives no other number of them.
 
     Raises:
         StatusError: 6A86; 6700 with data. Another Le than 8 is answered by transmission.
@@ -19,4 +19,5 @@ def get_challenge(card: CardContext, command: CommandApdu) -> Response:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     if command.data:
         raise StatusError(StatusWord.WRONG_LENGTH)
-    return Response(card.random_bytes(CHALLENGE_LENGTH))
+    card.state.challenge = card.random_bytes(CHALLENGE_LENGTH)
+    return Response(card.state.challenge)

@@ -9,6 +9,8 @@ from cardsim.ias_ecc.context import CardContext
 from cardsim.ias_ecc.pins import Pin
 from cardsim.status_words import StatusError, StatusWord, tries_left
 
+DROP = 0xFF
+"""P1 of VERIFY: drop the verification."""
 CODE_AND_NEW_VALUE, NEW_VALUE_ONLY = 0x00, 0x02
 """P1 of RESET RETRY COUNTER: the data field is the PUK and the new value, or the new value after a verified PUK."""
 
@@ -22,6 +24,8 @@ def verify(card: CardContext, command: CommandApdu) -> Response:
     Raises:
         StatusError: 63Cx; 6700; 6982; 6983; 6984; 6A86; 6A88.
     """
+    if command.p1 == DROP and card.behaviour.verify_logout:
+        return _drop(card, command)
     pin = addressed(card, command, p1=0x00)
     if not command.data:
         return _status(card, pin)
@@ -71,6 +75,14 @@ def reset_retry_counter(card: CardContext, command: CommandApdu) -> Response:
         new = stored(card, pin, value)
     replace(pin, new)
     card.state.verified.discard(pin.number)
+    return Response()
+
+
+def _drop(card: CardContext, command: CommandApdu) -> Response:
+    """The PIN is not verified any more (ISO 7816-4, 11.5.6: P1=FF without data)."""
+    if command.data:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+    card.state.verified.discard(card.pin(command.p2).number)
     return Response()
 
 

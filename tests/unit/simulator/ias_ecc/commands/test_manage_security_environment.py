@@ -42,9 +42,10 @@ def test_set(host: Host, command: str) -> None:
         ("002241AA06800140840182", "6A80"),
         ("002241A4028001", "6A80"),
         ("002241A4", "6A80"),
-        ("002281A406800102840182", "6A86"),
+        ("002281A406800102840182", "6A80"),
+        ("002281B606800142840181", "6A86"),
         ("002241B406800102840182", "6A86"),
-        ("0022F301", "6A86"),
+        ("0022F201", "6A86"),
     ],
 )
 def test_refusals(host: Host, command: str, sw: str) -> None:
@@ -75,3 +76,14 @@ def test_refused_set_leaves_what_was_set(host: Host) -> None:
     host.ready().send("002241A406800102840182")
     assert host.send("002241A406800102840183") == "6A88"
     assert host.ask("0088000003010203")[-4:] == "9000"
+
+
+def test_restore(host: Host) -> None:
+    """A stored environment replaces the current one, in which keys were named; one that is not stored does not."""
+    host.ready()
+    assert host.send("002241A406840182800102") == "9000"
+    assert host.send("0022F302") == "6A88"
+    assert host.send("0022F30102AABB") == "6700"
+    assert host.ask("008800000431323334").endswith("9000")
+    assert host.send("0022F301") == "9000"
+    assert host.send("008800000431323334") == "6985"

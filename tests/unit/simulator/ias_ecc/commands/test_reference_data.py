@@ -214,3 +214,15 @@ def test_reset_with_the_puk_in_the_command(make_host: MakeHost) -> None:
     assert host.send("0020000108" + NEW_PIN) == "9000"
     assert host.send("002C000108" + PUK) == "6700"
     assert host.send("002C000210" + PUK + PUK) == "6A88"
+
+
+def test_verification_dropped_on_demand(make_host: MakeHost) -> None:
+    """P1=FF, where the switch has it; no try is lost."""
+    strict, host = make_host().ready(), make_host(verify_logout=True).ready()
+    assert strict.send("0020FF01") == "6A86"
+    assert strict.send("00200001") == "9000"
+    assert host.send("0020FF0108" + PIN) == "6700"
+    assert host.send("0020FF1F") == "6A88"
+    assert host.send("00200001") == "9000"
+    assert host.send("0020FF01") == "9000"
+    assert host.send("00200001") == "63C3"
