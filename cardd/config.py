@@ -59,6 +59,16 @@ def _absolute_path(value: Any) -> Path:  # TOML
     return path
 
 
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[!-~]{0,1000}")
+
+
+def _addresses(value: Any) -> tuple[str, ...]:  # TOML
+    good = isinstance(value, list) and all(isinstance(one, str) and _ADDRESS.fullmatch(one) for one in value)
+    if not good:
+        raise ValueError('must be a list of addresses like "http://example.org/list.crl"')
+    return tuple(value)
+
+
 def _boolean(value: Any) -> bool:  # TOML
     if not isinstance(value, bool):
         raise ValueError("must be true or false")  # noqa: TRY004  # a bad value, as for every other key
@@ -184,6 +194,21 @@ class PkiSection:
     directory: Path = _setting(Path("/etc/cardd/trust"), _absolute_path)
     unpinned: frozenset[str] = _setting(frozenset(), _fingerprints)
     simulator: Path | None = _setting(None, _optional_path)
+    blocked: Path | None = _setting(Path("/etc/cardd/blocked.toml"), _optional_path)
+    clock_mark: Path | None = _setting(Path("/var/lib/cardd/clock-mark"), _optional_path)
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationSection:
+    """How revocation is asked, and where data about it come from."""
+
+    policy: str = _setting("grace", _choice("strict", "grace", "offline"))
+    grace_days: int = _setting(7, _integer(0, 90))
+    fetched: Path | None = _setting(Path("/var/cache/cardd-fetch"), _optional_path)
+    mirror: Path | None = _setting(None, _optional_path)
+    index: Path = _setting(Path("/var/lib/cardd/revocation"), _absolute_path)
+    lists: tuple[str, ...] = _setting(("http://igc-sante.esante.gouv.fr/CRL/ACI-FO-PP.crl",), _addresses)
+    refresh_hours: int = _setting(6, _integer(1, 168))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +280,7 @@ class Config:
     readers: ReadersSection = ReadersSection()
     cards: CardsSection = CardsSection()
     pki: PkiSection = PkiSection()
+    revocation: RevocationSection = RevocationSection()
     pin: PinSection = PinSection()
     journal: JournalSection = JournalSection()
     tokens: TokensSection = TokensSection()

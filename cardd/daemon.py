@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 from cardd import __version__
@@ -35,7 +35,10 @@ from cardd.config import DEFAULT_PATH, Config, ConfigError, TokensSection, load
 from cardd.errors import N_, ConfigurationInvalid
 from cardd.journal import Detail, JournalUnavailable, Kind, clipped
 from cardd.journal.book import Book, open_book
-from cardd.pki.store import TrustStore
+from cardd.pki.blocklist import BlockListUnusable
+from cardd.pki.keeper import TrustKeeper, TrustSettings
+from cardd.pki.revocation.finding import RevocationMode, RevocationPolicy
+from cardd.pki.revocation.keeper import RevocationSettings, TrustedPlaces
 from cardd.readers.events import ReaderEvent
 from cardd.readers.stack import PcscStack, StackUnavailable, load_stack
 from cardd.readers.watch import Watch
@@ -60,6 +63,13 @@ HOLD_SHARED = N_('[cards] hold is "shared": other programs can use the PIN of a 
 SAME_USER = N_(
     'Without polkit, every program of a user may use what belongs to that user: [access] without-polkit is "same-user".'
 )
+REVOCATION_OFFLINE = N_(
+    '[revocation] policy is "offline": a revoked card is trusted where no data here say so, however old they are.'
+)
+CLOCK_BEHIND = N_(
+    "The clock was set back: cardd goes on from the latest time that it has seen. Set the clock right; should that "
+    "later time have been wrong, stop cardd and remove the file that [pki] clock-mark names."
+)
 SWITCH_SECONDS = 0.0005
 """How long one Python thread may keep another waiting."""
 FAREWELL_SECONDS = 3.0
@@ -81,6 +91,7 @@ class Daemon:
 
     Raises:
         RulesError: the rules cannot be used.
+        BlockListUnusable: the block list cannot be read.
     """
 
     def __init__(self, path: Path, config: Config, bus_address: str | None, stack: PcscStack | None = None) -> None:
@@ -88,13 +99,16 @@ class Daemon:
         self._config = config
         self._bus_address = bus_address
         self._stack = stack
-        self._trust = _load_trust(config)
+        self._trust = TrustKeeper(_trust_settings(config))
         self._rules = load_host_rules(config.access.rules, rights=config.access.rights)
-        self._environment = Environment(trust=lambda: self._trust, clock=_now)
+        self._environment = Environment(
+            trust=lambda: self._trust.store, clock=self._trust.clock, blocks=lambda: self._trust.blocks
+        )
         self._sessions: Sessions | None = None
         self._account: Account | None = None
         self._book: Book | None = None
         self._service: Service | None = None
+        self._tokens: Tokens | None = None
 
     @property
     def sessions(self) -> Sessions:
@@ -143,6 +157,7 @@ class Daemon:
             sessions.account,
             journal_head=lambda: "" if book.journal.head is None else str(book.journal.head),
         )
+        self._tokens = tokens
         polkit = await self._polkit(transport)
         door = host_doorkeeper(transport, polkit, lambda: self._rules, agents, sessions.account)
         notices = Notices(HoldersTold(config.journal.told), agents, sessions.account)
@@ -185,6 +200,8 @@ class Daemon:
         roster.watched_by(watch.look_again)
         watch.start()
         try:
+            self._trust.start(self._trust_changed)
+            await self._trust.ready()
             await book.opening
             if book.journal.trouble is not None:
                 log.error("%s Nothing is served until it can.", book.journal.trouble)
@@ -200,6 +217,7 @@ class Daemon:
             await _within(FAREWELL_SECONDS, dispatcher.stop(), transport.flushed())
             await readings.stop()
             await tokens.close()
+            await self._trust.stop()
 
     async def _polkit(self, transport: Transport) -> Polkit:
         without = NoPolkit(self._config.access.without_polkit)
@@ -208,11 +226,15 @@ class Daemon:
         return polkit
 
     def _warnings(self) -> list[str]:
-        warnings = [f"{problem.source}: {problem.detail}" for problem in self._trust.problems]
-        if self._trust.simulator_trusted:
+        warnings = list(self._trust.warnings())
+        if self._trust.store.simulator_trusted:
             warnings.append(SIMULATOR_TRUSTED)
-        if not self._trust.roots:
+        if not self._trust.store.roots:
             warnings.append(NO_ROOTS)
+        if self._trust.mode is RevocationMode.OFFLINE:
+            warnings.append(REVOCATION_OFFLINE)
+        if self._trust.clock.behind is not None:
+            warnings.append(CLOCK_BEHIND)
         if self._config.cards.hold == HoldMode.SHARED:
             warnings.append(HOLD_SHARED)
         if self._config.access.without_polkit == NoPolkit.SAME_USER:
@@ -226,24 +248,32 @@ class Daemon:
         try:
             config = load(self._path)
             rules = load_host_rules(config.access.rules, rights=config.access.rights)
-        except (ConfigError, RulesError) as error:
+            # What polkit's absence means, and where the time is kept, is for a restart.
+            access = replace(config.access, without_polkit=self._config.access.without_polkit)
+            pki = replace(config.pki, clock_mark=self._config.pki.clock_mark)
+            config = replace(config, access=access, pki=pki)
+            self._trust.reload(_trust_settings(config))
+        except (ConfigError, RulesError, BlockListUnusable) as error:
             raise ConfigurationInvalid(problem=str(error)) from error
-        # What polkit's absence means is for a restart; the files of rules are read again.
-        access = replace(config.access, without_polkit=self._config.access.without_polkit)
-        config = replace(config, access=access)
-        if replace(config, pki=self._config.pki, log=self._config.log, access=self._config.access) != self._config:
-            log.warning("changes in other sections than [pki], [log] and [access] count after a restart")
-        self._trust = _load_trust(config)
+        old = self._config
+        if replace(config, pki=old.pki, revocation=old.revocation, log=old.log, access=old.access) != old:
+            log.warning("changes in other sections than [pki], [revocation], [log] and [access] count after a restart")
         self._rules = rules
         self._config = config
         _set_level(config)
-        if self._sessions is not None:
-            self._sessions.judge_again()
         if self._account is not None:
             self._account.noted(Kind.CONFIGURATION_CHANGED, what={Detail.FILE: clipped(str(self._path))})
+        self._trust_changed()
+        log.info("configuration, trust directory and rules read again")
+
+    def _trust_changed(self) -> None:
+        """Other roots, CRLs, blocked cards, another time: decide anew on every card, end what is not believed now."""
+        if self._sessions is not None:
+            self._sessions.judge_again()
+        if self._tokens is not None:
+            self._tokens.judge_again()
         if self._service is not None:
             self._service.warnings_changed()
-        log.info("configuration, trust directory and rules read again")
 
     def _reload_quietly(self) -> None:
         try:
@@ -252,17 +282,13 @@ class Daemon:
             log.error("%s", error.message)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _load_trust(config: Config) -> TrustStore:
-    store = TrustStore.load(
-        config.pki.directory, unpinned=config.pki.unpinned, simulator=config.pki.simulator, clock=_now
-    )
-    for problem in store.problems:
-        log.warning("%s: %s", problem.source, problem.detail)
-    return store
+def _trust_settings(config: Config) -> TrustSettings:
+    pki, section = config.pki, config.revocation
+    policy = RevocationPolicy(RevocationMode(section.policy), timedelta(days=section.grace_days))
+    # The simulator's CRLs lie beside its authorities.
+    sources = tuple(one for one in (section.fetched, section.mirror, pki.simulator) if one is not None)
+    places = TrustedPlaces(pki.directory, pki.unpinned, pki.simulator)
+    return TrustSettings(places, pki.blocked, pki.clock_mark, RevocationSettings(policy, section.index, sources))
 
 
 def _token_settings(section: TokensSection) -> TokenSettings:
@@ -335,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         return asyncio.run(Daemon(options.config, config, options.bus).run())
-    except (StackUnavailable, JournalUnavailable, RulesError) as error:
+    except (StackUnavailable, JournalUnavailable, RulesError, BlockListUnusable) as error:
         log.error("%s", error)
         return EXIT_CONFIGURATION
     except (BusError, PolkitFailed) as error:

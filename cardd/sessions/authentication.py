@@ -104,6 +104,8 @@ class Authentication:
         try:
             with client_errors():
                 await self._prove(caller, pin)
+            # What was learnt while the user typed counts: a CRL came, the card was blocked, its time is over.
+            presence.require_trusted()
             presence.require_present()
             await self._account.served(Kind.AUTHENTICATED, presence, caller, {Detail.LEVEL: "card"})
             presence.require_present()

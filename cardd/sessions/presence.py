@@ -16,10 +16,12 @@ from cardd.cards.present import CardState, PresentCard
 from cardd.errors import CarddError, CardNotReady, CardRemoved, NotTrusted, ReaderFault, UnknownCard
 from cardd.holder.errors import MalformedCertificate
 from cardd.holder.professional import Professional, professional_from
+from cardd.pki.blocklist import BlockList, Marks
 from cardd.pki.certificates import load_certificate
 from cardd.pki.errors import UnreadableCertificates
 from cardd.pki.store import TrustStore
-from cardd.pki.trust import CertificateUse, Trust, TrustReason, TrustState
+from cardd.pki.trust import CertificateUse, Trust, TrustReason, TrustState, refused
+from cardd.sessions.believed import marks_of
 from cardd.sessions.failures import as_client_error, client_errors
 from cardd.sessions.states import Event, State, advance
 from cardd.sessions.waiting import settled_before
@@ -38,10 +40,12 @@ class Environment:
     Args:
         trust: the trust store in force now; it changes when the trust directory is read again.
         clock: the time, UTC and aware.
+        blocks: the block list in force now.
     """
 
     trust: Callable[[], TrustStore]
     clock: Callable[[], datetime]
+    blocks: Callable[[], BlockList] = BlockList
 
 
 class Presence:
@@ -82,6 +86,17 @@ class Presence:
         return self._certificate
 
     @property
+    def expires(self) -> datetime:
+        """The last moment at which the card's chain is valid.
+
+        Raises:
+            NotTrusted: it is not trusted.
+        """
+        if self.trust is None or self.trust.expires is None:
+            raise NotTrusted(reason="not judged yet" if self.trust is None else self.trust.reason.value)
+        return self.trust.expires
+
+    @property
     def tries_left(self) -> int | None:
         """Of the PIN, as the card told last; None when it did not, or when a session is open (it counts anew then)."""
         status = self.card.pin_status
@@ -116,15 +131,28 @@ class Presence:
             self.judge()
 
     def judge(self) -> None:
-        """Decide on the certificate's chain now, with the trust store in force."""
-        if self.state not in (State.IDENTIFIED, State.TRUSTED, State.UNTRUSTED):
+        """Decide on the card now: its certificate's chain, revocation, the block list. What a session that is open does
+        about it is the registry's to say."""
+        if self.state in (State.PRESENT, State.DEPARTED):
             return
+        self.trust = self._verdict()
+        if self.state in (State.IDENTIFIED, State.TRUSTED, State.UNTRUSTED):
+            self.happen(Event.CHAIN_ACCEPTED if self.trust.state is TrustState.TRUSTED else Event.CHAIN_REFUSED)
+
+    def _verdict(self) -> Trust:
         store, now = self._environment.trust(), self._environment.clock()
         if self._certificate is None:
-            self.trust = _malformed(now)
+            found = _malformed(now)
         else:
-            self.trust = store.verify(self._certificate, CertificateUse.AUTHENTICATION, now)
-        self.happen(Event.CHAIN_ACCEPTED if self.trust.state is TrustState.TRUSTED else Event.CHAIN_REFUSED)
+            found = store.verify(self._certificate, CertificateUse.AUTHENTICATION, now)
+        return refused(found, TrustReason.BLOCKED) if self._environment.blocks().blocks(self._marks()) else found
+
+    def _marks(self) -> Marks:
+        identity, professional = self.card.identity, self.professional
+        serials = frozenset() if identity is None else frozenset({identity.serial})
+        if professional is None:
+            return Marks(self._certificate, serials, "")
+        return marks_of(professional, self._certificate, serials)
 
     def require_ready(self) -> None:
         """Let pass a card that has named itself and is there.

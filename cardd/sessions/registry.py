@@ -15,6 +15,8 @@ from cardd.cards.present import PresentCard
 from cardd.cards.roster import PresentReader
 from cardd.sessions.account import Account
 from cardd.sessions.authentication import Authentication
+from cardd.sessions.believed import end_of
+from cardd.sessions.expiry import Expiry
 from cardd.sessions.presence import Environment, Presence
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason, Event, State
@@ -74,6 +76,7 @@ class Sessions:
         self._ended: OrderedDict[int, EndReason] = OrderedDict()
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._expiry = Expiry(environment.clock, self._open.values, self._expired)
 
     def listen(self, listener: SessionsListener) -> None:
         """Name who is told; before anything happens."""
@@ -161,6 +164,7 @@ class Sessions:
         if counted is None:
             return
         del self._open[session.number]
+        self._expiry.look()
         self.remember(session.number, counted)
         self._told.session_ended(session, counted)
         log.info("session %d ended: %s, after %d uses", session.number, counted.value, session.uses)
@@ -178,13 +182,20 @@ class Sessions:
             self._told.card_changed(presence)
 
     def judge_again(self) -> None:
-        """The trust directory was read again: decide anew on every card."""
+        """Other roots, CRLs, blocked cards: decide anew on every card; sessions of those not believed now end."""
         for presence in self.presences:
             presence.judge()
+            reason = None if presence.trust is None else end_of(presence.trust)
+            if presence.session is not None and reason is not None:
+                self.end(presence.session, reason)
             self._told.card_changed(presence)
+
+    def _expired(self, session: Session) -> None:
+        self.end(session, EndReason.EXPIRED)
 
     async def stop(self) -> None:
         """End every session (daemon-stopped) and wait until the cards are reset."""
+        self._expiry.stop()
         for session in tuple(self._open.values()):
             self.end(session, EndReason.DAEMON_STOPPED)
         if self._tasks and (stuck := (await asyncio.wait(self._tasks, timeout=STOP_SECONDS))[1]):
@@ -198,9 +209,11 @@ class Sessions:
 
     def _begin(self, presence: Presence, caller: Caller, login_session: str | None) -> Session:
         number = self.take_number()
-        session = Session(number, presence, caller, login_session, presence.clock(), self.account, self.end)
+        since = presence.clock()
+        session = Session(number, presence, caller, login_session, since, presence.expires, self.account, self.end)
         presence.session = session
         self._open[session.number] = session
+        self._expiry.look()
         log.info("session %d opened on card %d for uid %d", session.number, presence.number, caller.uid)
         self._told.session_opened(session)
         self._told.card_changed(presence)

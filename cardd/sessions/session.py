@@ -56,6 +56,7 @@ class Session:
         owner: the caller whose PIN opened it.
         login_session: logind's name of the owner's login session, None without one.
         since: when the PIN was verified (UTC).
+        expires: the last moment at which the card's chain is valid (UTC).
         account: what is told to the journal before each reply.
         ending: called once, on the loop, when the session finds that the card lost the PIN.
     """
@@ -67,6 +68,7 @@ class Session:
         owner: Caller,
         login_session: str | None,
         since: datetime,
+        expires: datetime,
         account: Account,
         ending: Callable[[Session, EndReason], None],
     ) -> None:
@@ -76,6 +78,7 @@ class Session:
         self.owner_uid = owner.uid
         self.owner_session = login_session
         self.since = since
+        self.expires = expires
         self.uses = 0
         self._account = account
         self._ending = ending
@@ -84,10 +87,13 @@ class Session:
 
     @property
     def end_reason(self) -> EndReason | None:
-        """Why it has ended, None while it is open. The watch thread's mark on the insertion counts at once."""
-        if self._reason is None and (departure := self.card.insertion.mark.reason) is not None:
+        """Why it has ended, None while it is open. The watch thread's mark on the insertion counts at once, and so does
+        the end of the certificate's time, however late a timer tells it."""
+        if self._reason is not None:
+            return self._reason
+        if (departure := self.card.insertion.mark.reason) is not None:
             return EndReason(departure.value)
-        return self._reason
+        return EndReason.EXPIRED if self.presence.clock() > self.expires else None
 
     def guard(self) -> CarddError | None:
         """What to send instead of a result, should it be sent now."""

@@ -48,9 +48,9 @@ class EndReason(enum.StrEnum):
     CARD_RESET = "card-reset"
     PCSCD_LOST = "pcscd-lost"
     REVOKED = "revoked"
-    """Its token was revoked."""
+    """Its token or its certificate was revoked, or the card was blocked."""
     EXPIRED = "expired"
-    """Its token's time is over."""
+    """Its token's or its certificate's time is over."""
     ENDED_BY_USER = "ended-by-user"
     DAEMON_STOPPED = "daemon-stopped"
 

@@ -6,9 +6,15 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cryptography import x509
+
 from cardd.access.caller import Caller
 from cardd.errors import NotTrusted
-from cardd.pki.trust import CertificateUse, TrustReason
+from cardd.holder.errors import MalformedCertificate
+from cardd.holder.professional import professional_from
+from cardd.pki.blocklist import BlockList
+from cardd.pki.trust import CertificateUse, Trust, TrustReason
+from cardd.sessions.believed import marks_of
 from cardd.sessions.presence import Environment
 from cardd.sessions.session import Session
 from cardd.sessions.token_session import Clocks
@@ -33,6 +39,7 @@ class TokenRoom:
         key: the daemon's.
         registry: of tokens.
         challenges: that are open.
+        judge: of the certificates that tokens carry.
         minter: makes tokens.
         redeemer: redeems them.
     """
@@ -41,6 +48,7 @@ class TokenRoom:
     key: DaemonKey
     registry: SqliteTokenRegistry
     challenges: Challenges
+    judge: StoreJudge
     minter: Minter
     redeemer: Redeemer
 
@@ -57,15 +65,20 @@ class TokenRoom:
         audience = settings.audience or name
         challenges = Challenges(clocks.boot)
         minter = Minter(issuer=name, audience=audience, rules=settings.rules, registry=registry, clock=clocks.wall)
+        judge = StoreJudge(
+            environment.trust,
+            revocation=lambda: environment.trust().revocation,
+            blocked=lambda certificate: _is_blocked(environment.blocks(), certificate),
+        )
         redeemer = Redeemer(
             daemon=name,
             audiences=frozenset({name, audience}),
-            verifier=TokenVerifier(StoreJudge(environment.trust, lambda: environment.trust().revocation), clocks.wall),
+            verifier=TokenVerifier(judge, clocks.wall),
             registry=registry,
             challenges=challenges,
             clock=clocks.wall,
         )
-        return cls(environment, key, registry, challenges, minter, redeemer)
+        return cls(environment, key, registry, challenges, judge, minter, redeemer)
 
     async def close(self) -> None:
         """Give registry and key back."""
@@ -111,6 +124,10 @@ class TokenRoom:
         """Tell an audience whom a token stands for (see `cardd.sessions.token_session.Speak`)."""
         return assert_by_daemon(holder, self.key, audience=audience, nonce=nonce, now=self._now())
 
+    def verdict(self, holder: TokenHolder) -> Trust:
+        """What is to be thought now of the certificate that signed a token."""
+        return self.judge.judge(holder.chain, self._now())
+
     async def withdraw(self, token_id: str) -> None:
         """Revoke a token that could not be handed out: nobody has its text."""
         await self.registry.revoke(token_id, reason="never handed out", by="cardd", at=self._now())
@@ -138,3 +155,13 @@ class TokenRoom:
 
     def _now(self) -> datetime:
         return self.environment.clock().astimezone(UTC)
+
+
+def _is_blocked(blocks: BlockList, certificate: x509.Certificate) -> bool:
+    if not len(blocks):
+        return False
+    try:
+        professional = professional_from(certificate)
+    except MalformedCertificate:
+        return True  # of nobody; it is refused for that as well
+    return blocks.blocks(marks_of(professional, certificate))

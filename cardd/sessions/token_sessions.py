@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cardd.access.caller import Caller
 from cardd.sessions.account import Account
+from cardd.sessions.believed import end_of
 from cardd.sessions.registry import Sessions
 from cardd.sessions.states import EndReason
 from cardd.sessions.token_session import Clocks, Speak, TokenSession
 from cardd.tokens.errors import TokenRevoked
 
 if TYPE_CHECKING:
-    from cardd.tokens.redeem import Redemption
+    from cardd.pki.trust import Trust
+    from cardd.tokens.redeem import Redemption, TokenHolder
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +108,16 @@ class TokenSessions:
             timer.cancel()
         log.info("session %d ended: %s, after %d uses", session.number, counted.value, session.uses)
         self._account.session_ended(session.whose, session.number, counted, session.uses)
+
+    def judge_again(self, verdict: Callable[[TokenHolder], Trust]) -> None:
+        """Other roots, CRLs or blocked cards: end what is not believed any more.
+
+        Args:
+            verdict: on the certificate behind a token, now.
+        """
+        for session in tuple(self._open.values()):
+            if (reason := end_of(verdict(session.holder))) is not None:
+                self.end(session, reason)
 
     def stop(self) -> None:
         """End every session (daemon-stopped)."""

@@ -196,6 +196,11 @@ class Tokens:
         """End a session."""
         self._opened.end(session, reason)
 
+    def judge_again(self) -> None:
+        """Other roots, CRLs or blocked cards: end the sessions whose tokens are not believed any more."""
+        if self._room is not None:
+            self._opened.judge_again(self._room.verdict)
+
     def stop(self) -> None:
         """End every session that rests on a token (daemon-stopped)."""
         self._opened.stop()
@@ -225,7 +230,9 @@ class Tokens:
         if found is not None:  # should it have ended meanwhile, its guard says so at the reply
             redemption.close()
             return found
-        return self._opened.open(number, redemption, caller, room.speak, login_session)
+        session = self._opened.open(number, redemption, caller, room.speak, login_session)
+        self.judge_again()  # what was learnt while the journal was written
+        return session
 
     async def _in_room(self) -> TokenRoom:
         async with self._opening:

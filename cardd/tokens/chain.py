@@ -20,7 +20,7 @@ from cardd.pki.chain import ChainVerifier, RevocationStep
 from cardd.pki.errors import UnreadableCertificates
 from cardd.pki.fingerprints import fingerprint_of
 from cardd.pki.strength import weakness
-from cardd.pki.trust import CertificateUse, Trust, TrustState
+from cardd.pki.trust import CertificateUse, Trust, TrustReason, TrustState, refused
 from cardd.tokens.errors import ChainRefused, TokenMalformed
 from cardd.tokens.strict import NotStrict, base64_bytes
 
@@ -57,13 +57,18 @@ class StoreJudge:
     Args:
         store: the store now; it changes when the trust directory is read again.
         revocation: what is asked behind a path now; None: nobody is.
+        blocked: whether a holder's certificate stands on the block list now.
     """
 
     def __init__(
-        self, store: Callable[[], Authorities], revocation: Callable[[], RevocationStep | None] = lambda: None
+        self,
+        store: Callable[[], Authorities],
+        revocation: Callable[[], RevocationStep | None] = lambda: None,
+        blocked: Callable[[x509.Certificate], bool] = lambda _: False,
     ) -> None:
         self._store = store
         self._revocation = revocation
+        self._blocked = blocked
 
     def judge(self, chain: Chain, at: datetime) -> Trust:
         """See `ChainJudge`. What came along is accepted only as an intermediate under an accepted authority."""
@@ -72,7 +77,9 @@ class StoreJudge:
         helpers = [one for one in chain[1:] if fingerprint_of(one) not in known and not _of_no_use(one)]
         if helpers:
             authorities = _with_helpers(authorities, helpers, at)
-        return ChainVerifier(authorities, self._revocation()).verify(chain[0], CertificateUse.AUTHENTICATION, at)
+        verifier = ChainVerifier(authorities, self._revocation())
+        trust = verifier.verify(chain[0], CertificateUse.AUTHENTICATION, at)
+        return refused(trust, TrustReason.BLOCKED) if self._blocked(chain[0]) else trust
 
 
 def _of_no_use(certificate: x509.Certificate) -> bool:

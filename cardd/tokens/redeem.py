@@ -19,6 +19,7 @@ from cryptography import x509
 
 from cardd.access.caller import Caller
 from cardd.holder.professional import Professional
+from cardd.tokens.chain import Chain
 from cardd.tokens.challenges import Challenges
 from cardd.tokens.claims import TokenClaims
 from cardd.tokens.compact import Claims, Expected, Unverified, read_compact
@@ -50,7 +51,7 @@ class TokenHolder:
         token_hash: SHA-256 of the token's text, 32 bytes.
         claims: what the token says.
         professional: its holder, by the certificate that signed it.
-        certificate: that certificate.
+        chain: that certificate, and the authorities that came along.
         thumbprint: of the device's key that was proven.
         expires_at: when the session must end.
     """
@@ -59,9 +60,14 @@ class TokenHolder:
     token_hash: bytes
     claims: TokenClaims
     professional: Professional
-    certificate: x509.Certificate = field(repr=False)
+    chain: Chain = field(repr=False)
     thumbprint: str
     expires_at: datetime
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The holder's."""
+        return self.chain[0]
 
 
 class RedemptionEnd(enum.StrEnum):
@@ -237,7 +243,7 @@ def _holder(verified: VerifiedToken) -> TokenHolder:
         token_hash=verified.token_hash,
         claims=claims,
         professional=verified.professional,
-        certificate=verified.certificate,
+        chain=verified.chain,
         thumbprint=claims.thumbprint,
         # The chain may end before the token does where an authority's certificate was replaced meanwhile.
         expires_at=min(claims.expires_at, verified.trust.expires or claims.expires_at),

@@ -11,7 +11,7 @@ from cryptography import x509
 from cardd.holder.professional import Professional
 from cardd.pki.trust import Trust
 from cardd.tokens.card_signed import SKEW, check_card_signature, require_audience_among, require_in_time
-from cardd.tokens.chain import ChainJudge
+from cardd.tokens.chain import Chain, ChainJudge
 from cardd.tokens.claims import TokenClaims, moment, read_token_claims
 from cardd.tokens.compact import Claims, Expected, read_compact
 from cardd.tokens.errors import LifetimeRefused
@@ -42,16 +42,21 @@ class VerifiedToken:
     Args:
         claims: what it says.
         professional: whose it is, by the certificate that signed it.
-        certificate: that certificate.
+        chain: that certificate, and the authorities that came along.
         trust: the verdict on it now.
         token_hash: SHA-256 of the text, 32 bytes.
     """
 
     claims: TokenClaims
     professional: Professional
-    certificate: x509.Certificate = field(repr=False)
+    chain: Chain = field(repr=False)
     trust: Trust
     token_hash: bytes
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The holder's."""
+        return self.chain[0]
 
 
 class TokenVerifier:
@@ -96,4 +101,4 @@ class TokenVerifier:
         if audiences is not None:
             require_audience_among(TOKEN.what, claims.audience, audiences)
         trust = signed.require_believed(self._judge, (claims.issued_at, now))
-        return VerifiedToken(claims, signed.professional, signed.chain[0], trust, token_hash(token))
+        return VerifiedToken(claims, signed.professional, signed.chain, trust, token_hash(token))

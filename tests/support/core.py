@@ -203,11 +203,17 @@ async def running_core(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     memory: Path | None = None,
     account: Account | None = None,
+    judged_by: Callable[[TrustStore], Environment] | None = None,
 ) -> AsyncIterator[Core]:
-    """A core with one reader; everything has stopped afterwards. Its journal is `Noted`, unless an account is given."""
+    """A core with one reader; everything has stopped afterwards. Its journal is `Noted`, unless an account is given.
+
+    Cards are judged by the simulator's authorities, or by what `judged_by` makes of their store.
+    """
     pcsc = InProcessPcsc()
     reader = pcsc.add_reader(READER)
-    running = _running(PcscStack(pcsc), hold=hold, queue=queue, clock=clock, memory=memory, account=account)
+    running = _running(
+        PcscStack(pcsc), hold=hold, queue=queue, clock=clock, memory=memory, account=account, judged_by=judged_by
+    )
     async with running as parts:
         yield Core(pcsc, reader, *parts)
 
@@ -233,6 +239,7 @@ async def _running(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     memory: Path | None = None,
     account: Account | None = None,
+    judged_by: Callable[[TrustStore], Environment] | None = None,
 ) -> AsyncIterator[tuple[Sessions, Heard, Noted]]:
     with tempfile.TemporaryDirectory(prefix="cardd-authorities-") as name:
         authorities = Path(name)
@@ -240,7 +247,8 @@ async def _running(
             (authorities / f"{source.stem}.cer").write_bytes(source.read_bytes())
         store = TrustStore.load(authorities, unpinned=frozenset(), simulator=authorities, clock=clock)
     journal, heard = Noted(), Heard()
-    sessions = Sessions(Environment(lambda: store, clock), account or Account(journal, journal))
+    environment = Environment(lambda: store, clock) if judged_by is None else judged_by(store)
+    sessions = Sessions(environment, account or Account(journal, journal))
     sessions.listen(heard)
     roster = Roster(stack, Drivers([driver]), sessions, memory=open_memory(memory), hold=hold, queue=queue)
     loop = asyncio.get_running_loop()

@@ -77,7 +77,7 @@ def write_index(directory: Path, name: str, crl: VerifiedCrl, source: SourceFile
     Raises:
         OSError.
     """
-    target, partial = directory / f"{name}{SUFFIX}", directory / f".{name}.partial"
+    target, partial = directory / f"{name}{SUFFIX}", directory / f".{name}.{os.getpid()}.partial"
     records = sorted(_record(entry) for entry in crl.entries)
     header = {**_facts_to_json(crl.facts), "count": len(records), "source": asdict(source)}
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -23,6 +23,7 @@ action = "sign"
 key = "signature"
 effect = "allow"
 """
+_PKI_FILES = {"blocked": "blocked.toml", "clock-mark": "clock-mark"}
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
@@ -151,6 +152,10 @@ class CarddProcess:
         trust = self._folder / "trust"
         trust.mkdir(exist_ok=True)
         pki = [f'directory = "{trust}"', *([] if authorities is None else [f'simulator = "{authorities}"'])]
+        pki += [f'{key} = "{self._folder / file}"' for key, file in _PKI_FILES.items()]
+        # The CRLs lie beside the simulator's authorities.
+        revocation = f'index = "{self._folder / "revocation"}"\nfetched = ""'
+        sections["revocation"] = "\n".join([revocation, sections.get("revocation", "")])
         memory = f'memory = "{self._folder / "cards"}"'
         journal = f'directory = "{self._folder / "journal"}"\njournald = false\ntold = "{self._folder / "told"}"'
         # No polkitd runs on a bus of our own.

@@ -161,7 +161,7 @@ async def redeemed(registry: SqliteTokenRegistry) -> tuple[TokenHolder, str]:
         token_hash=token_hash(minted.token),
         claims=verified.claims,
         professional=verified.professional,
-        certificate=verified.certificate,
+        chain=verified.chain,
         thumbprint=device.public.thumbprint,
         expires_at=minted.expires_at,
     )
