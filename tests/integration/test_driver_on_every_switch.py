@@ -24,7 +24,7 @@ from cardd_drivers.contract import (
     SignatureAlgorithm,
 )
 from cardd_drivers.ias_ecc import driver
-from cardsim import PkiStore, personalise
+from cardsim import PkiStore, personalise, profiles
 from cardsim.ias_ecc.files import ElementaryFile
 from cardsim.profiles.loader import parse
 from cardsim.profiles.switches import switches
@@ -206,3 +206,22 @@ def test_a_certificate_file_of_any_size(store: PkiStore, layout: str, size: int)
     certificate = b"\x30\x82" + (size - 4).to_bytes(2, "big") + bytes(range(1, 256)) * 9
     job = Job(store, layout, "", certificate=certificate[:size])
     assert job.insert().read_certificate(KeyName.SIGNATURE) == certificate[:size]
+
+
+def test_the_profile_that_does_everything_otherwise(store: PkiStore) -> None:
+    """All at once."""
+    simulated = personalise(profiles.load("otherwise"), store)
+    memory = DictMemory()
+    for _ in range(2):
+        card = driver.open(DirectChannel(simulated), memory)
+        assert card.identify().serial == "26000024"
+        assert card.pin_status() == PinStatus(None)
+        certificate = card.read_certificate(KeyName.SIGNATURE)
+        card.read_certificate(KeyName.AUTHENTICATION)
+        card.verify_pin(bytearray(PIN))
+        digest = hashlib.sha256(b"a document").digest()
+        for _ in range(2):
+            require_valid(certificate, card.sign(KeyName.SIGNATURE, SignatureAlgorithm.RS256, digest), digest)
+    card.change_pin(bytearray(PIN), bytearray(NEW))
+    card.unblock_pin(bytearray(PUK), bytearray(PIN))
+    card.verify_pin(bytearray(PIN))

@@ -224,7 +224,19 @@ def test_a_card_that_forgets_its_environment_after_use(store: PkiStore) -> None:
         assert len(card.sign(key, RS256, bytes(32))) == 256
 
 
-@pytest.mark.parametrize("name", ["nurse", "pharmacist", "staff", "student", "swapped-usage"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nurse",
+        "pharmacist",
+        "staff",
+        "student",
+        "swapped-usage",
+        "authorised-staff",
+        "many-activities",
+        "physician-easy",
+    ],
+)
 def test_every_profile_is_driven_alike(store: PkiStore, name: str) -> None:
     authenticate(Insertions(store, name).insert())
 

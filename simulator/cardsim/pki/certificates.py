@@ -35,7 +35,7 @@ CARD_CATEGORY = x509.ObjectIdentifier(f"{_PRIVATE_ARC}.5")
 PROFESSION = x509.ObjectIdentifier(f"{_PRIVATE_ARC}.7")
 FUTURE_PROFESSION = x509.ObjectIdentifier(f"{_PRIVATE_ARC}.8")
 
-CATEGORY_TEST_CARD = b"\x80"
+CATEGORY_CARD, CATEGORY_TEST_CARD = b"\x00", b"\x80"
 UTF8_STRING, PRINTABLE_STRING, OCTET_STRING = 0x0C, 0x13, 0x04
 
 
@@ -210,7 +210,7 @@ def _private_extensions(profile: Profile) -> Extensions:
     values = [
         (CARD_TYPE, integer(CardType(holder.card_type))),
         (CARD_NUMBER, encode(PRINTABLE_STRING, number)),
-        (CARD_CATEGORY, encode(OCTET_STRING, CATEGORY_TEST_CARD)),
+        (CARD_CATEGORY, encode(OCTET_STRING, CATEGORY_TEST_CARD if profile.card.test else CATEGORY_CARD)),
     ]
     if holder.profession is not None:
         values.append((PROFESSION, integer(holder.profession)))

@@ -113,6 +113,7 @@ def _card(table: Table) -> CardSettings:
         puk=table.text("puk", r"[0-9]{8}", "8 digits"),
         pin_tries_left=table.number("pin_tries_left", 0, 3, default=3),
         puk_tries_left=table.number("puk_tries_left", 0, 10, default=10),
+        test=table.flag("test", default=True),
         renewal=table.number("renewal", 0, 99, default=0),
         layout=table.optional_text("layout") or STANDARD_LAYOUT.name,
     )

@@ -111,6 +111,7 @@ class CardSettings:
         puk: 8 digits.
         pin_tries_left: 0 to 3; 0 is a blocked card.
         puk_tries_left: 0 to 10.
+        test: its certificates say that it is a card for tests.
         renewal: how often the card was renewed under its serial: each time, keys and certificates are new ones.
         layout: name of the layout; ``cps3`` is the contact CPS3 as real cards publish it, ``cps3-easy`` another one.
     """
@@ -123,6 +124,7 @@ class CardSettings:
     puk_tries_left: int = 10
     layout: str = "cps3"
     renewal: int = 0
+    test: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,3 +145,16 @@ def test_random_numbers_are_the_callers_to_choose(store: PkiStore) -> None:
     """GET CHALLENGE gives what the generator gives."""
     host = Host(personalise(profiles.load("physician"), store, random_bytes=lambda count: b"\x5a" * count))
     assert host.send("0084000008") == "5A" * 8 + "9000"
+
+
+def test_sixteen_activities_on_both_sides(store: PkiStore) -> None:
+    """D120 to D12F and, on the older side, 4010 to 401F: each behind the PIN, each its own."""
+    host = Host(personalise(profiles.load("many-activities"), store)).ready()
+    for number in range(1, 17):
+        name = f"Maternité fictive nº {number}".encode()
+        assert read(host, f"3F000001D1{0x1F + number:02X}").startswith(b"\xee" + bytes([len(name) + 20, 0x84]))
+    for number in range(1, 17):
+        host.send("A0A40000023F00")
+        assert host.send(f"A0A400000240{0x0F + number:02X}") == "9F07"
+        size = int(host.send("A0C0000007")[4:8], 16)
+        assert f"Maternité fictive nº {number}".encode() in bytes.fromhex(host.send(f"A0B00000{size:02X}"))

@@ -286,3 +286,19 @@ def test_a_certificate_that_cannot_be_so_small(store: PkiStore) -> None:
     """The least that this holder's takes is told."""
     with pytest.raises(CertificateSizeError, match=r"certificates.size: no certificate of 700 bytes: .* 1\d\d\d at"):
         store.card(dataclasses.replace(profiles.load("physician"), certificate_size=700))
+
+
+@pytest.mark.parametrize(("name", "category"), [("physician", b"\x04\x01\x80"), ("unmarked", b"\x04\x01\x00")])
+def test_the_category_tells_a_card_for_tests(store: PkiStore, name: str, category: bytes) -> None:
+    """Bit 8."""
+    for certificate in both(store.card(profiles.load(name))):
+        assert private_extension(certificate, 5) == category
+
+
+def test_authorised_staff(store: PkiStore) -> None:
+    """Card type 3, named, with the structure, of no profession."""
+    for certificate in both(store.card(profiles.load("authorised-staff"))):
+        assert private_extension(certificate, 2) == b"\x02\x01\x03"
+        assert private_extension(certificate, 7) is None
+        assert certificate.subject.get_attributes_for_oid(NameOID.SURNAME)[0].value == "L'HÉRITIER"
+        assert certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)

@@ -48,6 +48,11 @@ def test_names() -> None:
         "malformed-certificate",
         "physician-cps4",
         "nurse-cps4-t0",
+        "authorised-staff",
+        "many-activities",
+        "physician-easy",
+        "otherwise",
+        "unmarked",
     }
     assert promised <= set(profiles.names())
     assert profiles.names() == sorted(profiles.names())
@@ -231,7 +236,7 @@ def test_secrets_stay_out_of_texts() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nobody", "nobody: no such profile; there are expired, "),
+        ("nobody", "nobody: no such profile; there are authorised-staff, expired, "),
         ("/nowhere/p.toml", "/nowhere/p.toml: cannot be read"),
         ("nowhere.toml", "nowhere.toml: cannot be read"),
     ],
