@@ -174,3 +174,6 @@ class Behaviour:
     verify_logout: bool = field(
         default=False, metadata={"meaning": "VERIFY with P1=FF drops the verified PIN, else 6A86"}
     )
+    decipher_keeps_padding: bool = field(
+        default=False, metadata={"meaning": "PSO DECIPHER gives the whole block, its padding for the host to strip"}
+    )

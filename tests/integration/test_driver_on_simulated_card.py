@@ -130,8 +130,9 @@ def test_the_shortest_and_the_longest_plaintext(insertions: Insertions, plaintex
     assert card.decipher(KeyName.ENCRYPTION, RSA1_5, cryptogram) == plaintext
 
 
-def test_a_cryptogram_whose_padding_is_lost_is_refused_without_a_reason(insertions: Insertions) -> None:
-    card = insertions.verified()
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_cryptogram_whose_padding_is_lost_is_refused_without_a_reason(store: PkiStore, kept: bool) -> None:
+    card = Insertions(store, behaviour=Behaviour(decipher_keeps_padding=kept)).verified()
     numbers = public_key(card.read_certificate(KeyName.ENCRYPTION)).public_numbers()
     unpadded = pow(int.from_bytes(b"\x03" * 255, "big"), numbers.e, numbers.n).to_bytes(256, "big")
     for cryptogram in (unpadded, b"\xff" * 256):

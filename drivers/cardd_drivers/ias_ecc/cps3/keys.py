@@ -14,7 +14,7 @@ from cardd_drivers.ias_ecc.commands import AlgorithmReference, Template
 from cardd_drivers.ias_ecc.key_use import KeyUse, reference_of
 from cardd_drivers.ias_ecc.objects import PrivateKey
 from cardd_drivers.ias_ecc.store import Store
-from cardd_drivers.rsa_padding import PKCS1_DECIPHER_OVERHEAD, sha256_digest_info
+from cardd_drivers.rsa_padding import PKCS1_DECIPHER_OVERHEAD, remove_pkcs1, sha256_digest_info
 
 
 class Cps3Keys:
@@ -48,12 +48,18 @@ class Cps3Keys:
         return self._use.signature(target, commands.internal_authenticate(), sha256_digest_info(digest))
 
     def decipher(self, store: Store, key: KeyName, algorithm: DecipherAlgorithm, cryptogram: bytes) -> bytearray:
-        """PSO DECIPHER; the card strips the padding."""
+        """PSO DECIPHER; the card strips the padding.
+
+        Whether a real one does was never published: a block as long as the modulus, which no stripped plaintext can be,
+        is stripped here.
+        """
         if algorithm not in self.deciphers():
             raise AlgorithmNotSupported(f"the card does not decipher with {algorithm}")
         target = self._use.deciphering_key(store, key, cryptogram)
         self._set_environment(store, target, Template.CONFIDENTIALITY, AlgorithmReference.RSA_PKCS1_DECIPHER)
         plaintext = self._use.deciphered(commands.decipher(), commands.padded_cryptogram(cryptogram))
+        if len(plaintext) == target.modulus_size:
+            return remove_pkcs1(plaintext)
         if len(plaintext) > target.modulus_size - PKCS1_DECIPHER_OVERHEAD:
             raise MalformedCardData("a plaintext longer than its padding leaves room for")
         return bytearray(plaintext)

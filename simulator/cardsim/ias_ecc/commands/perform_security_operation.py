@@ -95,7 +95,8 @@ def compute_digital_signature(card: CardContext, data: bytes) -> Response:
 
 
 def decipher(card: CardContext, data: bytes) -> Response:
-    """DECIPHER (ISO 7816-8, 14; P1-P2 80 86): padding indicator 81, then the cryptogram; the padding is stripped.
+    """DECIPHER (ISO 7816-8, 14; P1-P2 80 86): padding indicator 81, then the cryptogram; the padding is stripped, but
+    for cards that leave it to the host.
 
     Raises:
         StatusError: 6985 no template; 6A88; 6982; 6700 a cryptogram of a wrong length; 6A80 whatever else is wrong.
@@ -105,9 +106,10 @@ def decipher(card: CardContext, data: bytes) -> Response:
         raise StatusError(StatusWord.WRONG_LENGTH)
     if data[0] != PADDING_INDICATOR:
         raise StatusError(StatusWord.INCORRECT_DATA)
+    keeps_padding = card.behaviour.decipher_keeps_padding
     try:
-        plaintext = item.key.decipher_pkcs1(data[1:])
-    except PaddingError:
+        plaintext = item.key.private_operation(data[1:]) if keeps_padding else item.key.decipher_pkcs1(data[1:])
+    except (PaddingError, ValueError):
         raise StatusError(StatusWord.INCORRECT_DATA) from None
     card.computed()
     return Response(plaintext)
