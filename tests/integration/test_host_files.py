@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from cardd.bus.names import SERVICE
-from cardd.config import JournalSection
+from cardd.config import JournalSection, RevocationSection
 from tests.support.host import REPOSITORY, install_host, stage
 
 UNIT = "usr/local/lib/systemd/system/cardd.service"
 AGENT = "usr/local/lib/systemd/user/cardd-agent.service"
 HELPER = "usr/local/lib/systemd/system/cardd-exe-helper.service"
+FETCH = "usr/local/lib/systemd/system/cardd-fetch.service"
 CONFIGURATION = {"etc/cardd/cardd.toml", "etc/cardd/rules.toml"}
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and other users are for root")
@@ -43,7 +44,12 @@ def files_below(directory: Path) -> set[str]:
 def root(staged: Path) -> Path:
     """A staged root with the units of this machine and the programs that cardd.service names."""
     shutil.copytree("/lib/systemd/system", staged / "usr/lib/systemd/system", symlinks=True)
-    for program in ("usr/local/bin/cardd", "usr/local/bin/cardd-exe-helper", "usr/bin/busctl"):
+    for program in (
+        "usr/local/bin/cardd",
+        "usr/local/bin/cardd-exe-helper",
+        "usr/local/bin/cardd-fetch",
+        "usr/bin/busctl",
+    ):
         path = staged / program
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\n")
@@ -56,7 +62,14 @@ def verify(root: Path, *units: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_units_verify_without_a_word(root: Path) -> None:
-    result = verify(root, "cardd.service", "cardd-exe-helper.service", "cardd-exe-helper.socket")
+    units = (
+        "cardd.service",
+        "cardd-exe-helper.service",
+        "cardd-exe-helper.socket",
+        "cardd-fetch.service",
+        "cardd-fetch.timer",
+    )
+    result = verify(root, *units)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -93,7 +106,7 @@ def security(unit: Path) -> subprocess.CompletedProcess[str]:
     return run("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", unit)
 
 
-@pytest.mark.parametrize("unit", [UNIT, HELPER])
+@pytest.mark.parametrize("unit", [UNIT, HELPER, FETCH])
 def test_unit_exposure_is_two_or_less(staged: Path, unit: str) -> None:
     result = security(staged / unit)
     assert result.returncode == 0, result.stdout[-200:]
@@ -105,14 +118,17 @@ def test_unit_exposure_check_sees_a_weak_unit(tmp_path: Path) -> None:
     assert security(weak).returncode != 0
 
 
-def test_sysusers_makes_the_user(staged: Path) -> None:
+def test_sysusers_makes_the_users(staged: Path) -> None:
     result = run("systemd-sysusers", f"--root={staged}", "cardd.conf")
     assert result.returncode == 0, result.stderr
     passwd = (staged / "etc/passwd").read_text()
-    assert [line.split(":")[0] for line in passwd.splitlines()] == ["cardd"]
-    assert passwd.strip().endswith(":/var/lib/cardd:/usr/sbin/nologin")
+    homes = {line.split(":")[0]: line.split(":")[5:] for line in passwd.splitlines()}
+    assert homes == {
+        "cardd": ["/var/lib/cardd", "/usr/sbin/nologin"],
+        "cardd-fetch": ["/var/cache/cardd-fetch", "/usr/sbin/nologin"],
+    }
     groups = {line.split(":")[0] for line in (staged / "etc/group").read_text().splitlines()}
-    assert groups == {"cardd"}
+    assert groups == {"cardd", "cardd-fetch"}
 
 
 def test_the_journal_has_a_directory_of_its_own_that_its_group_may_read(staged: Path) -> None:
@@ -120,6 +136,24 @@ def test_the_journal_has_a_directory_of_its_own_that_its_group_may_read(staged: 
     directories = [f"/var/lib/{name}" for name in service["StateDirectory"].split()]
     assert str(JournalSection().directory) in directories
     assert service["StateDirectoryMode"] == "0750"
+
+
+def test_the_fetcher_writes_where_cardd_reads_and_nowhere_else(staged: Path) -> None:
+    """What separates them: the network on one side, cardd's data on the other."""
+    fetch, cardd = ini(staged / FETCH)["Service"], ini(staged / UNIT)["Service"]
+    folder = f"/var/cache/{fetch['CacheDirectory']}"
+    assert folder == str(RevocationSection().fetched)
+    made = (staged / "usr/local/lib/tmpfiles.d/cardd.conf").read_text()
+    assert f"{folder} 0755 cardd-fetch cardd-fetch" in made
+    assert (fetch["User"], fetch["ProtectSystem"], fetch["InaccessiblePaths"]) == (
+        "cardd-fetch",
+        "strict",
+        "-/var/lib/cardd",
+    )
+    assert not {"StateDirectory", "RuntimeDirectory", "ReadWritePaths"} & set(fetch)
+    assert fetch["RestrictAddressFamilies"].split() == ["AF_INET", "AF_INET6", "AF_UNIX"]
+    assert "AF_INET" not in cardd["RestrictAddressFamilies"]
+    assert fetch["ExecStart"] == "/usr/local/bin/cardd-fetch --config /etc/cardd/cardd.toml"
 
 
 # Names that must agree

@@ -1,7 +1,8 @@
 """The program that makes indexes of CRL files: cardd starts it when there are new ones, and it ends when it is done.
 
 A process of its own, because a CRL may be tens of megabytes: its memory goes with it, and the daemon's threads need not
-wait for it. It has the daemon's sandbox, and limits of its own. Order and report are JSON on standard input and output.
+wait for it. It has the daemon's sandbox (which lets it set itself no limits: size and number of files are limited, and
+the daemon waits for so long at most). Order and report are JSON on standard input and output.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import resource
 import stat
 import sys
 from dataclasses import dataclass
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 CRL_SUFFIX: Final = ".crl"
 MAX_FILES: Final = 64
 """In one directory; the health PKI has nine authorities."""
-_MEMORY: Final = 1 << 30
-_CPU_SECONDS: Final = 120
-_NICER: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +207,6 @@ def report_from_json(text: bytes) -> list[RefusedFile]:
 
 def main() -> int:
     """The program."""
-    os.nice(_NICER)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     order = IndexOrder.from_json(sys.stdin.read())
     try:
         refused = make_indexes(order)
