@@ -33,6 +33,7 @@ from cardd.cards.memory import open_memory
 from cardd.cards.roster import Roster
 from cardd.config import DEFAULT_PATH, Config, ConfigError, TokensSection, load
 from cardd.errors import N_, ConfigurationInvalid
+from cardd.hardening import close_memory
 from cardd.journal import Detail, JournalUnavailable, Kind, clipped
 from cardd.journal.book import Book, open_book
 from cardd.pki.blocklist import BlockListUnusable
@@ -51,6 +52,7 @@ from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
 from cardd.sessions.token_settings import TokenSettings, lifetime_rules
 from cardd.sessions.tokens import Tokens
+from cardd_drivers.secret_memory import can_lock
 
 log = logging.getLogger("cardd")
 
@@ -69,6 +71,10 @@ REVOCATION_OFFLINE = N_(
 CLOCK_BEHIND = N_(
     "The clock was set back: cardd goes on from the latest time that it has seen. Set the clock right; should that "
     "later time have been wrong, stop cardd and remove the file that [pki] clock-mark names."
+)
+PIN_IN_SWAP = N_(
+    "The kernel does not let cardd lock memory, so that a PIN could reach the swap device while it is typed or used: "
+    "give the service LimitMEMLOCK=8M."
 )
 SWITCH_SECONDS = 0.0005
 """How long one Python thread may keep another waiting."""
@@ -109,6 +115,9 @@ class Daemon:
         self._book: Book | None = None
         self._service: Service | None = None
         self._tokens: Tokens | None = None
+        self._can_lock = can_lock()
+        if not self._can_lock:
+            log.warning("%s", PIN_IN_SWAP)
 
     @property
     def sessions(self) -> Sessions:
@@ -239,6 +248,8 @@ class Daemon:
             warnings.append(HOLD_SHARED)
         if self._config.access.without_polkit == NoPolkit.SAME_USER:
             warnings.append(SAME_USER)
+        if not self._can_lock:
+            warnings.append(PIN_IN_SWAP)
         if self._book is not None and self._book.journal.trouble is not None:
             warnings.append(warning_of(self._book.journal.trouble.trouble))
         return warnings
@@ -347,6 +358,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `cardd`."""
+    close_memory()
     options = _arguments(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.addLevelName(APDU_LEVEL, "APDU")

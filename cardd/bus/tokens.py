@@ -97,7 +97,7 @@ async def token_text(descriptor: OwnedFd, *, timeout: float) -> str:
     too_large = TokenTooLarge(what="token", limit=TOKEN_MAX)
     with await read_secret(descriptor.fileno(), limit=TOKEN_MAX + 2, timeout=timeout, too_long=too_large) as read:
         try:
-            return read.buffer.decode("ascii").strip("\r\n")
+            return str(read.buffer, "ascii").strip("\r\n")
         except UnicodeDecodeError:  # from None: it quotes the bytes
             raise TokenMalformed(what="token", reason="it is no ASCII text") from None
 

@@ -18,6 +18,7 @@ from cardd_drivers.contract import (
     ReaderFailure,
     Transport,
 )
+from cardd_drivers.secret_memory import secret_room, wipe
 
 APDU_LEVEL = 5
 """Logging level of the exchanges with cards, below DEBUG. Secrets are masked at every level."""
@@ -108,7 +109,7 @@ class CardChannel:
         try:
             raw = self._exchange(octets)
         finally:
-            octets[:] = bytes(len(octets))
+            wipe(octets)
         require_present(self._insertion)
         if not raw:  # some reader drivers say so when the card let its time pass, or went
             raise CardMute(f"{command.header.hex()}: no answer")
@@ -119,7 +120,7 @@ class CardChannel:
         _trace(command, response)
         return response
 
-    def _exchange(self, octets: bytearray) -> bytes:
+    def _exchange(self, octets: memoryview) -> bytes:
         self._traffic.commands += 1
         self._traffic.sent += len(octets)
         try:
@@ -130,21 +131,27 @@ class CardChannel:
         return raw
 
 
-def encode(command: Command, transport: Transport) -> bytearray:
+def encode(command: Command, transport: Transport) -> memoryview:
     """A command as PC/SC takes it for a protocol (ISO 7816-3 12.1 and 12.2); the caller wipes it.
 
     In T=0 a command with data goes without Le, and one with neither data nor Le gets P3 = 00.
     """
-    octets = bytearray(command.header)
-    if command.data:
-        octets.append(len(command.data))
-        octets += command.data
-    if transport is Transport.T0:
-        if not command.data:
-            octets.append(0 if command.le is None else command.le & 0xFF)
-    elif command.le is not None:
-        octets.append(command.le & 0xFF)
+    header, data, last = command.header, command.data, _last(command, transport)
+    before = bytes((*header, len(data))) if data else header
+    size = len(before) + len(data) + len(last)
+    octets = secret_room(size) if command.secrecy is Secrecy.SECRET_DATA else memoryview(bytearray(size))
+    octets[: len(before)] = before
+    octets[len(before) : size - len(last)] = data
+    octets[size - len(last) :] = last
     return octets
+
+
+def _last(command: Command, transport: Transport) -> bytes:
+    if transport is Transport.T0:
+        if command.data:
+            return b""
+        return bytes((0 if command.le is None else command.le & 0xFF,))
+    return b"" if command.le is None else bytes((command.le & 0xFF,))
 
 
 def require_present(insertion: Insertion) -> None:

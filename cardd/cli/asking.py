@@ -7,7 +7,7 @@ from cardd.cli.failures import LastTry
 from cardd.cli.i18n import _, ngettext
 from cardd.cli.terminal import Terminal
 from cardd.client import Agent, Card, ConsentRequest, Lengths, NoticeRequest, PinPurpose, PinRequest, Session
-from cardd.client.secret import wipe
+from cardd.client.secret import SecretBytes, wipe
 from cardd.errors import NotAuthorizedDismissed, PinBlocked, PinFormat, PinIncorrect
 
 
@@ -81,7 +81,7 @@ class TerminalAgent(Agent):
         self._terminal = terminal
         self._last_try = last_try
 
-    async def request_pin(self, request: PinRequest) -> bytearray | None:
+    async def request_pin(self, request: PinRequest) -> SecretBytes | None:
         """Ask; a new PIN is asked for twice."""
         lengths = Lengths(request.minimum, request.maximum) if request.maximum else None
         try:
@@ -108,7 +108,7 @@ class TerminalAgent(Agent):
         self._terminal.tell(text)
         return True
 
-    async def _new_pin(self, lengths: Lengths | None) -> bytearray:
+    async def _new_pin(self, lengths: Lengths | None) -> SecretBytes:
         while True:
             first = await self._terminal.ask_secret(_prompt(_("New PIN"), lengths))
             second = await self._terminal.ask_secret(_prompt(_("New PIN again"), None))
@@ -178,8 +178,10 @@ def pin_question(request: PinRequest) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _fits(pin: bytearray, lengths: Lengths | None) -> bool:
-    return lengths is None or (lengths.minimum <= len(pin) <= lengths.maximum and pin.isdigit())
+def _fits(pin: SecretBytes, lengths: Lengths | None) -> bool:
+    if lengths is None:
+        return True
+    return lengths.minimum <= len(pin) <= lengths.maximum and all(ord("0") <= one <= ord("9") for one in pin)
 
 
 def _prompt(label: str, lengths: Lengths | None) -> str:

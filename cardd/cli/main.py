@@ -17,6 +17,7 @@ from cardd.cli.output import Output
 from cardd.cli.usage import usage_sentence
 from cardd.cli.wording import sentence_of
 from cardd.errors import CarddError
+from cardd.hardening import close_memory
 
 _FLAGS = ("--json",)
 _WITH_VALUE = ("--bus", "--lang")
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code (`cardd.cli.exit_codes.ExitCode`).
     """
+    close_memory()
     ordered = hoist(sys.argv[1:] if arguments is None else arguments)
     i18n.speak(i18n.choose(os.environ, _value_of(ordered, "--lang")))
     try:

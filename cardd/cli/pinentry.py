@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 from cardd.cli.asking import consent_question, notice_text, pin_question
+from cardd.cli.assuan import AnswerPipe, unescaped
 from cardd.cli.i18n import _
 from cardd.client import Agent, ConsentRequest, NoticeRequest, PinPurpose, PinRequest
-from cardd.client.secret import wipe
+from cardd.client.secret import SecretBytes, secret_room, wipe
 from cardd.errors import AgentFailed
 
 _DISPLAYS: Final = ("WAYLAND_DISPLAY", "DISPLAY")
-_LINE_MAX: Final = 4096
 _CANCELLED: Final = 99
 """GPG_ERR_CANCELED, in the lower 16 bits of an error's number (libgpg-error)."""
 _NOT_CONFIRMED: Final = 114
@@ -40,7 +41,7 @@ class PinentryAgent(Agent):
     def __init__(self, program: Path) -> None:
         self._program = program
 
-    async def request_pin(self, request: PinRequest) -> bytearray | None:
+    async def request_pin(self, request: PinRequest) -> SecretBytes | None:
         """Ask; a new PIN is asked for twice, until both are the same."""
         if request.purpose not in (PinPurpose.CHANGE_NEW, PinPurpose.UNBLOCK_NEW):
             return await self._pin(pin_question(request))
@@ -76,7 +77,7 @@ class PinentryAgent(Agent):
             await dialogue.message()
         return True
 
-    async def _pin(self, question: str) -> bytearray | None:
+    async def _pin(self, question: str) -> SecretBytes | None:
         async with _Dialogue(self._program) as dialogue:
             await dialogue.prepare(question, ok=_("OK"))
             return await dialogue.get_pin()
@@ -88,19 +89,31 @@ class _Dialogue:
     def __init__(self, program: Path) -> None:
         self._program = program
         self._process: asyncio.subprocess.Process | None = None
+        self._answers = AnswerPipe()
+        self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> _Dialogue:
-        pipe = asyncio.subprocess.PIPE
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                str(self._program), stdin=pipe, stdout=pipe, limit=_LINE_MAX
-            )
-        except OSError as error:
-            raise AgentFailed(reason=f"pinentry cannot be run ({error.strerror})") from error
-        await self._answer()  # its greeting
+        async with AsyncExitStack() as starting:
+            starting.enter_context(self._answers)
+            await self._start()
+            starting.push_async_callback(self._end)
+            await self._answer()  # its greeting
+            self._closing = starting.pop_all()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
+        await self._closing.aclose()
+
+    async def _start(self) -> None:
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                str(self._program), stdin=asyncio.subprocess.PIPE, stdout=self._answers.writing
+            )
+        except OSError as error:
+            raise AgentFailed(reason=f"pinentry cannot be run ({error.strerror})") from error
+        self._answers.close_writing()
+
+    async def _end(self) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
             await self._process.wait()
@@ -112,13 +125,13 @@ class _Dialogue:
             if await self._command(f"{command} {_escaped(text)}") is not None:
                 raise AgentFailed(reason="pinentry does not take what it is to show")
 
-    async def get_pin(self) -> bytearray | None:
+    async def get_pin(self) -> SecretBytes | None:
         """What was typed; None where the user closed the window."""
-        data = bytearray()
-        failure = await self._command("GETPIN", data)
+        typed = _Data()
+        failure = await self._command("GETPIN", typed)
         if failure is None:
-            return data
-        wipe(data)
+            return typed.characters
+        wipe(typed.characters)
         if failure == _CANCELLED:
             return None
         raise AgentFailed(reason=f"pinentry answered error {failure}")
@@ -138,7 +151,7 @@ class _Dialogue:
         if failure not in (None, _CANCELLED):
             raise AgentFailed(reason=f"pinentry answered error {failure}")
 
-    async def _command(self, line: str, data: bytearray | None = None) -> int | None:
+    async def _command(self, line: str, data: _Data | None = None) -> int | None:
         if self._process is None or self._process.stdin is None:
             raise AgentFailed(reason="pinentry does not run")
         try:
@@ -148,43 +161,42 @@ class _Dialogue:
             raise AgentFailed(reason="pinentry ended") from error
         return await self._answer(data)
 
-    async def _answer(self, data: bytearray | None = None) -> int | None:
+    async def _answer(self, data: _Data | None = None) -> int | None:
         """Read up to OK or ERR; gives the error's code, None for OK."""
-        if self._process is None or self._process.stdout is None:
-            raise AgentFailed(reason="pinentry does not run")
         while True:
-            try:
-                line = await self._process.stdout.readuntil(b"\n")
-            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-                raise AgentFailed(reason="pinentry ended, or answers nonsense") from error
-            if line.startswith(b"OK"):
+            line = await self._answers.line()
+            word = bytes(line[:2])  # no more: a data line goes on with the PIN
+            if word == b"OK":
                 return None
-            if line.startswith(b"ERR "):
-                return _code_of(line)
-            if line.startswith(b"D ") and data is not None:
-                _unescape_into(data, line[2:-1])
+            if word == b"ER":
+                return _code_of(bytes(line))
+            if word == b"D " and data is not None:
+                data.take(line[2:])
+
+
+class _Data:
+    """What data lines gave, in memory for secrets."""
+
+    def __init__(self) -> None:
+        self.characters = secret_room(0)
+
+    def take(self, raw: memoryview) -> None:
+        """Append what a line gives; a PIN has one line."""
+        more, before = unescaped(raw), self.characters
+        self.characters = secret_room(len(before) + len(more))
+        self.characters[: len(before)] = before
+        self.characters[len(before) :] = more
+        wipe(before)
+        wipe(more)
 
 
 def _code_of(line: bytes) -> int:
-    number = line.split()[1]
-    if not number.isdigit():
+    word, _, rest = line.partition(b" ")
+    number = rest.split(b" ")[0]
+    if word != b"ERR" or not number.isdigit():
         raise AgentFailed(reason="pinentry answers nonsense")
     return int(number) & 0xFFFF
 
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _unescape_into(data: bytearray, raw: bytes) -> None:
-    position = 0
-    while position < len(raw):
-        if raw[position : position + 1] == b"%":
-            try:
-                data.append(int(raw[position + 1 : position + 3], 16))
-            except ValueError:
-                raise AgentFailed(reason="pinentry answers nonsense") from None
-            position += 3
-        else:
-            data.append(raw[position])
-            position += 1

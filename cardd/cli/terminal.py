@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cardd.cli.failures import NoTerminal
-from cardd.client.secret import wipe
+from cardd.client.secret import secret_room, wipe
 from cardd.errors import DescriptorUnusable, NotAuthorizedDismissed
 
 _LINE_MAX = 256
+"""Characters of a code: far more than any has."""
 WRITE_SECONDS = 30.0
 """How long whoever passes a descriptor may take to write into it."""
-"""Characters of a code: far more than any has."""
 
 _YES = (b"y", b"yes", b"o", b"oui")
 
@@ -38,7 +38,7 @@ class Terminal:
         """Write a line."""
         os.write(self._descriptor, f"{text}\n".encode())
 
-    async def ask_secret(self, prompt: str) -> bytearray:
+    async def ask_secret(self, prompt: str) -> memoryview:
         """Ask for a code, without echo.
 
         Returns:
@@ -62,7 +62,7 @@ class Terminal:
         os.write(self._descriptor, f"{question} ".encode())
         return bytes(await self._line()).strip().lower() in _YES
 
-    async def _line(self) -> bytearray:
+    async def _line(self) -> memoryview:
         # The terminal gathers a whole line before it is readable at all (termios(3), canonical mode).
         loop = asyncio.get_running_loop()
         readable: asyncio.Future[None] = loop.create_future()
@@ -103,26 +103,27 @@ def controlling_terminal() -> Iterator[Terminal]:
         os.close(descriptor)
 
 
-def read_line(descriptor: int) -> bytearray:
+def read_line(descriptor: int) -> memoryview:
     """Read up to a newline or the end, a byte at a time: what follows is for another reader.
 
     Args:
         descriptor: open for reading.
 
     Returns:
-        The line without its end; no other copy of it is left.
+        The line without its end, for the caller to wipe; there is no other copy of it.
 
     Raises:
         DescriptorUnusable: it cannot be read, or no line ends within a sensible length.
     """
-    buffer = bytearray(_LINE_MAX)
+    room = secret_room(_LINE_MAX)
     try:
-        count = _fill(descriptor, memoryview(buffer))
-        if count and buffer[count - 1] == ord("\r"):
-            count -= 1
-        return buffer[:count]
-    finally:
-        wipe(buffer)
+        count = _fill(descriptor, room)
+    except BaseException:
+        wipe(room)
+        raise
+    if count and room[count - 1] == ord("\r"):
+        count -= 1
+    return room[:count]
 
 
 def _fill(descriptor: int, buffer: memoryview) -> int:

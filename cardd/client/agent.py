@@ -14,6 +14,7 @@ from cardd.bus.descriptors import OwnedFd
 from cardd.bus.names import AgentAbility
 from cardd.client import secret
 from cardd.client.consent import ConsentRequest, consent_request_from
+from cardd.client.secret import SecretBytes
 from cardd.client.values import Properties, take
 from cardd.errors import AgentFailed, Cancelled, ConsentRefused, NotAuthorized, NotAuthorizedDismissed
 
@@ -73,7 +74,7 @@ class Agent(ABC):
         return frozenset({AgentAbility.PIN, *(ability for ability, there in of_its_own.items() if there)})
 
     @abstractmethod
-    async def request_pin(self, request: PinRequest) -> bytearray | None:
+    async def request_pin(self, request: PinRequest) -> SecretBytes | None:
         """Ask for the PIN, the new PIN or the unblocking code that the request names.
 
         The task is cancelled when the question is moot (the card left, another agent answered): take the question off
@@ -118,7 +119,7 @@ class Agent(ABC):
 class PreparedAnswers(Agent):
     """Gives each answer once, without asking anybody: a second question for the same thing is dismissed."""
 
-    def __init__(self, answers: Mapping[PinPurpose, bytearray]) -> None:
+    def __init__(self, answers: Mapping[PinPurpose, SecretBytes]) -> None:
         """Keep the answers.
 
         Args:
@@ -126,7 +127,7 @@ class PreparedAnswers(Agent):
         """
         self._answers = dict(answers)
 
-    async def request_pin(self, request: PinRequest) -> bytearray | None:
+    async def request_pin(self, request: PinRequest) -> SecretBytes | None:
         """Return the answer that is there for the purpose, else None."""
         with contextlib.suppress(ValueError):
             return self._answers.pop(PinPurpose(request.purpose), None)

@@ -25,12 +25,13 @@ from cardd.client.client import CarddClient
 from cardd.client.consent import Access, Document
 from cardd.client.events import Event
 from cardd.client.objects import Reader
+from cardd.client.secret import SecretBytes
 from cardd.client.values import Holder, MintedToken, RegisteredToken, Service
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey  # slow to import
 
-Ask = Callable[[PinRequest], bytearray | None]
+Ask = Callable[[PinRequest], SecretBytes | None]
 """Asks the user, as `Agent.request_pin` does, in a thread of its own."""
 
 _T = TypeVar("_T")
@@ -149,7 +150,7 @@ class Card:
         self.info = info
 
     def authenticate(
-        self, *, pin: bytearray | None = None, ask: Ask | None = None, interactive: bool = True
+        self, *, pin: SecretBytes | None = None, ask: Ask | None = None, interactive: bool = True
     ) -> Session:
         """As `cardd.client.Card.authenticate`; `ask` stands for its agent."""
         agent = _agent(ask)
@@ -158,13 +159,13 @@ class Card:
         )
 
     def change_pin(
-        self, *, current: bytearray | None = None, new: bytearray | None = None, ask: Ask | None = None
+        self, *, current: SecretBytes | None = None, new: SecretBytes | None = None, ask: Ask | None = None
     ) -> None:
         """As `cardd.client.Card.change_pin`."""
         self._loop.run(self.info.change_pin(current=current, new=new, agent=_agent(ask)))
 
     def unblock_pin(
-        self, *, puk: bytearray | None = None, new: bytearray | None = None, ask: Ask | None = None
+        self, *, puk: SecretBytes | None = None, new: SecretBytes | None = None, ask: Ask | None = None
     ) -> None:
         """As `cardd.client.Card.unblock_pin`."""
         self._loop.run(self.info.unblock_pin(puk=puk, new=new, agent=_agent(ask)))
@@ -318,10 +319,10 @@ class _AskingAgent(Agent):
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
 
-    async def request_pin(self, request: PinRequest) -> bytearray | None:
+    async def request_pin(self, request: PinRequest) -> SecretBytes | None:
         moot = threading.Event()
 
-        def ask() -> bytearray | None:
+        def ask() -> SecretBytes | None:
             answer = self._ask(request)
             if moot.is_set() and answer is not None:
                 secret.wipe(answer)  # nobody waits for it any more

@@ -19,7 +19,7 @@ from cardd.client.agent import Agent, PinPurpose, PreparedAnswers
 from cardd.client.consent import Access, Document, access_from
 from cardd.client.core import PATIENCE, Link
 from cardd.client.errors import NoReply
-from cardd.client.secret import PlaintextPipe, pipe_holding
+from cardd.client.secret import PlaintextPipe, SecretBytes, pipe_holding
 from cardd.client.values import (
     Capabilities,
     CardState,
@@ -84,7 +84,7 @@ class Card:
         return self.state == CardState.IDENTIFIED
 
     async def authenticate(
-        self, *, pin: bytearray | None = None, agent: Agent | None = None, interactive: bool = True
+        self, *, pin: SecretBytes | None = None, agent: Agent | None = None, interactive: bool = True
     ) -> Session:
         """Open a session, or join the one that is open.
 
@@ -107,7 +107,7 @@ class Card:
         return await open_session(Link(self._link.core, self._link.owner, path))
 
     async def change_pin(
-        self, *, current: bytearray | None = None, new: bytearray | None = None, agent: Agent | None = None
+        self, *, current: SecretBytes | None = None, new: SecretBytes | None = None, agent: Agent | None = None
     ) -> None:
         """Change the PIN.
 
@@ -123,7 +123,7 @@ class Card:
         await self._with_answers("ChangePin", answers, agent)
 
     async def unblock_pin(
-        self, *, puk: bytearray | None = None, new: bytearray | None = None, agent: Agent | None = None
+        self, *, puk: SecretBytes | None = None, new: SecretBytes | None = None, agent: Agent | None = None
     ) -> None:
         """Unblock the PIN with the unblocking code, and set a new one.
 
@@ -156,7 +156,7 @@ class Card:
         return value
 
     async def _with_answers(
-        self, member: str, answers: Mapping[PinPurpose, bytearray | None], agent: Agent | None
+        self, member: str, answers: Mapping[PinPurpose, SecretBytes | None], agent: Agent | None
     ) -> None:
         given = {purpose: answer for purpose, answer in answers.items() if answer is not None}
         prepared = PreparedAnswers(given)

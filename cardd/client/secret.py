@@ -8,17 +8,15 @@ import os
 import select
 
 from cardd.errors import InvalidArgument
+from cardd_drivers.secret_memory import SecretBytes, secret_room, wipe
+
+__all__ = ["PlaintextPipe", "SecretBytes", "pipe_holding", "read_some", "secret_room", "wipe"]
 
 MAXIMUM_SECRET = select.PIPE_BUF
 """Bytes that a new pipe takes at once, whatever the system (POSIX); a PIN or PUK is far shorter."""
 
 
-def wipe(secret: bytearray) -> None:
-    """Overwrite the secret with zeros, in place."""
-    secret[:] = bytes(len(secret))
-
-
-def pipe_holding(secret: bytearray) -> int:
+def pipe_holding(secret: SecretBytes) -> int:
     """Put a secret into a new pipe, and wipe it.
 
     Args:
@@ -81,7 +79,7 @@ class PlaintextPipe:
         # One buffer that never grows, so that no copy of the plaintext stays behind in freed memory.
         gathered = bytearray(self._limit + 1)
         count = 0
-        while (more := await self._read_into(memoryview(gathered)[count:])) > 0:
+        while (more := await read_some(self._reading, memoryview(gathered)[count:])) > 0:
             count += more
             if count > self._limit:
                 wipe(gathered)
@@ -89,18 +87,25 @@ class PlaintextPipe:
         del gathered[count:]
         return gathered
 
-    async def _read_into(self, free: memoryview) -> int:
-        loop = asyncio.get_running_loop()
-        with free:
-            while True:
-                with contextlib.suppress(BlockingIOError):
-                    return os.readv(self._reading, [free])
-                readable: asyncio.Future[None] = loop.create_future()
-                loop.add_reader(self._reading, _wake, readable)
-                try:
-                    await readable
-                finally:
-                    loop.remove_reader(self._reading)
+
+async def read_some(descriptor: int, free: memoryview) -> int:
+    """Wait for what comes and read it straight into place; gives the number of bytes, 0 at the end.
+
+    Args:
+        descriptor: non-blocking; a pipe.
+        free: where to; released afterwards.
+    """
+    loop = asyncio.get_running_loop()
+    with free:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return os.readv(descriptor, [free])
+            readable: asyncio.Future[None] = loop.create_future()
+            loop.add_reader(descriptor, _wake, readable)
+            try:
+                await readable
+            finally:
+                loop.remove_reader(descriptor)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

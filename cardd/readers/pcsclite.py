@@ -1,17 +1,22 @@
-"""Reader names that pyscard cannot carry.
+"""What pyscard does not do well enough: reader names that it cannot carry, and commands that must leave no copy.
 
 pyscard 2.3 codes the names that it waits on as ASCII, and fails altogether when the service lists a name that is no
-UTF-8; a name in reader.conf or in a device's descriptor may be either. For those names alone libpcsclite is called
-through ctypes. Its contexts are numbers of the whole process, so that both ways work on the same one.
+UTF-8; a name in reader.conf or in a device's descriptor may be either. For those names libpcsclite is called
+through ctypes, and for every command: pyscard copies one into a buffer of its own that it frees as it is, PIN and all.
+The library's contexts are numbers of the whole process, so that both ways work on the same one.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from cardd_drivers.secret_memory import secret_room, wipe
+
 _LIBRARY = "libpcsclite.so.1"
 _ATR_SIZE = 33
 _SUCCESS = 0
+_RESPONSE_MOST = 264
+"""MAX_BUFFER_SIZE of pcsclite.h: what a short response APDU has room in."""
 
 
 class AnyName:
@@ -47,6 +52,10 @@ class AnyName:
         if reader.isascii():
             return self._module.SCardConnect(context, reader, share, protocols)
         return _connect(context, _raw(reader), share, protocols)
+
+    def SCardTransmit(self, card: int, protocol: int, command: list[int]) -> Any:  # noqa: N802
+        """As pyscard's, for short APDUs; neither the command nor the response is left in freed memory."""
+        return _transmit(card, protocol, command)
 
 
 def _raw(name: str) -> bytes:
@@ -109,3 +118,28 @@ def _connect(context: int, reader: bytes, share: int, protocols: int) -> tuple[i
         *(ctypes.byref(card), ctypes.byref(protocol)),
     )
     return code, card.value, protocol.value
+
+
+def _transmit(card: int, protocol: int, command: list[int]) -> tuple[int, list[int]]:
+    import ctypes  # noqa: PLC0415
+
+    class ProtocolHeader(ctypes.Structure):
+        """SCARD_IO_REQUEST of pcsclite.h."""
+
+        _fields_ = (("dwProtocol", ctypes.c_ulong), ("cbPciLength", ctypes.c_ulong))
+
+    sent = len(command)
+    room = secret_room(sent + _RESPONSE_MOST)
+    try:
+        for index, octet in enumerate(command):
+            room[index] = octet
+        header = ProtocolHeader(protocol, ctypes.sizeof(ProtocolHeader))
+        length = ctypes.c_ulong(_RESPONSE_MOST)
+        octets = (ctypes.c_ubyte * len(room)).from_buffer(room)
+        code = _library().SCardTransmit(
+            *(ctypes.c_long(card), ctypes.byref(header), octets, ctypes.c_ulong(sent)),
+            *(None, ctypes.byref(octets, sent), ctypes.byref(length)),
+        )
+        return code, list(room[sent : sent + length.value]) if code == _SUCCESS else []
+    finally:
+        wipe(room)

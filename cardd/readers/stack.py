@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from cardd.readers.pcsclite import AnyName
 from cardd_drivers.contract import Transport
+from cardd_drivers.secret_memory import SecretBytes
 
 PNP_NOTIFICATION: Final = "\\\\?PnP?\\Notification"
 """The reader name that stands for "the list of readers changes"."""
@@ -263,7 +264,7 @@ class CardHandle:
         self.transport = transport
         """The negotiated protocol."""
 
-    def transmit(self, command: bytes | bytearray) -> bytes:
+    def transmit(self, command: bytes | SecretBytes) -> bytes:
         """Send one command as the protocol wants it; the response with its status word. Raises: PcscError."""
         octets = list(command)
         try:

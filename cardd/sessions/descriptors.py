@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from cardd.errors import CarddError, DescriptorUnusable
 from cardd.sessions.secret import Secret
+from cardd_drivers.secret_memory import secret_room, wipe
 
 _WRONG_KIND = "it is neither a pipe nor a memfd"
 _FROZEN = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
@@ -38,19 +39,24 @@ async def read_secret(descriptor: int, *, limit: int, timeout: float, too_long: 
         return _read_memfd(descriptor, limit, too_long)
     if not stat.S_ISFIFO(kind):
         raise DescriptorUnusable(reason=_WRONG_KIND)
-    collected = Secret(bytearray())
+    # At its full size from the start: a buffer that grows leaves copies behind. One byte more shows what is too long.
+    room, count = secret_room(limit + 1), 0
     try:
         async with asyncio.timeout(timeout):
             with _own_pipe() as pipe:
-                while await _read_some(descriptor, pipe, collected, limit, too_long):
-                    pass
+                # It ends when there is no room left, too.
+                while more := await _read_some(descriptor, pipe, room[count:]):
+                    count += more
     except TimeoutError:
-        collected.wipe()
+        wipe(room)
         raise DescriptorUnusable(reason=f"its writer did not finish within {timeout:g} seconds") from None
     except BaseException:
-        collected.wipe()
+        wipe(room)
         raise
-    return collected
+    if count > limit:
+        wipe(room)
+        raise too_long
+    return Secret(room[:count])
 
 
 async def write_plaintext(
@@ -102,13 +108,12 @@ def _read_memfd(descriptor: int, limit: int, too_long: CarddError) -> Secret:
     size = os.fstat(descriptor).st_size
     if size > limit:
         raise too_long
-    buffer = bytearray(size)
+    room = secret_room(size)
     try:
-        got = os.preadv(descriptor, [buffer], 0) if size else 0
+        got = os.preadv(descriptor, [room], 0) if size else 0
     except OSError as error:
         raise DescriptorUnusable(reason=f"it cannot be read ({error.strerror})") from error
-    del buffer[got:]
-    return Secret(buffer)
+    return Secret(room[:got])
 
 
 def _write_memfd(descriptor: int, plaintext: Secret, still_valid: Callable[[], CarddError | None]) -> None:
@@ -147,31 +152,23 @@ def _splice_out(take: int, descriptor: int, count: int) -> int:
         raise DescriptorUnusable(reason=f"it cannot be written ({error.strerror})") from error
 
 
-async def _read_some(
-    descriptor: int, pipe: tuple[int, int], collected: Secret, limit: int, too_long: CarddError
-) -> bool:
-    """Append what is there; False at the end.
+async def _read_some(descriptor: int, pipe: tuple[int, int], room: memoryview) -> int:
+    """Wait for bytes and read what there is room for; gives their number, 0 at the end or where there is no room.
 
-    The bytes go by way of a pipe of our own: `splice` is the one call that cannot block on a pipe whose flags the
-    other side controls as well.
+    They go by way of a pipe of our own: `splice` is the one call that cannot block on a pipe whose flags the other side
+    controls as well.
     """
     take, put = pipe
-    await _until_ready(descriptor, writing=False)
-    try:
-        moved = os.splice(descriptor, put, limit + 1 - len(collected), flags=os.SPLICE_F_NONBLOCK)
-    except BlockingIOError:
-        return True
-    except OSError as error:
-        raise DescriptorUnusable(reason=f"it cannot be read ({error.strerror})") from error
-    if moved == 0:
-        return False
-    room = bytearray(moved)
-    os.readv(take, [room])
-    collected.buffer.extend(room)
-    room[:] = bytes(moved)
-    if len(collected) > limit:
-        raise too_long
-    return True
+    while room:
+        await _until_ready(descriptor, writing=False)
+        try:
+            moved = os.splice(descriptor, put, len(room), flags=os.SPLICE_F_NONBLOCK)
+        except BlockingIOError:  # somebody else's reader was faster
+            continue
+        except OSError as error:
+            raise DescriptorUnusable(reason=f"it cannot be read ({error.strerror})") from error
+        return os.readv(take, [room[:moved]]) if moved else 0
+    return 0
 
 
 def _require(still_valid: Callable[[], CarddError | None]) -> None:

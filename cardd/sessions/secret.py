@@ -5,21 +5,24 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from cardd_drivers.secret_memory import SecretBytes, wipe
+
 
 class Secret:
     """Owns a mutable buffer (a PIN, a plaintext) and wipes it at the end of its ``with`` block.
 
     Args:
-        buffer: taken over, not copied; its other holders see it wiped.
+        buffer: taken over, not copied; its other holders see it wiped. That of a PIN is a
+            `cardd_drivers.secret_memory.secret_room`.
     """
 
     __slots__ = ("_buffer",)
 
-    def __init__(self, buffer: bytearray) -> None:
+    def __init__(self, buffer: SecretBytes) -> None:
         self._buffer = buffer
 
     @property
-    def buffer(self) -> bytearray:
+    def buffer(self) -> SecretBytes:
         """The bytes themselves, never to be copied into a ``bytes`` or a ``str``."""
         return self._buffer
 
@@ -29,7 +32,7 @@ class Secret:
 
     def wipe(self) -> None:
         """Overwrite with zeros, in place."""
-        self._buffer[:] = bytes(len(self._buffer))
+        wipe(self._buffer)
 
     def __enter__(self) -> Self:
         """The secret itself."""

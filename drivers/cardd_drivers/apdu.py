@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from cardd_drivers.secret_memory import SecretBytes
+
 SHORT_DATA_MAX = 255
 SHORT_LE_MAX = 256
 CLA_CHAINING = 0x10
@@ -27,7 +29,7 @@ class Command:
 
     Args:
         cla, ins, p1, p2: one byte each (0 to 255).
-        data: the command data field, 0 to 255 bytes. A ``bytearray`` is kept as it is, so that its owner can wipe it.
+        data: the command data field, 0 to 255 bytes. A secret's buffer is kept as it is, so that its owner can wipe it.
         le: expected length, 1 to 256 (256 is coded 00), or None when no response data is expected.
         secrecy: what a trace must hide.
 
@@ -39,7 +41,7 @@ class Command:
     ins: int
     p1: int
     p2: int
-    data: bytes | bytearray = b""
+    data: bytes | SecretBytes = b""
     le: int | None = None
     secrecy: Secrecy = Secrecy.PUBLIC
 

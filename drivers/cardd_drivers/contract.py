@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cardd_drivers.apdu import Command, Response, StatusWord
+from cardd_drivers.secret_memory import SecretBytes
 
 CONTRACT_VERSION = 1
 
@@ -170,17 +171,18 @@ class Card(Protocol):
     def pin_status(self) -> PinStatus:
         """Tries left; never costs one."""
 
-    def verify_pin(self, pin: bytearray) -> None:
-        """Present the holder's PIN (characters as bytes). The caller wipes `pin`; a driver wipes what it copies.
+    def verify_pin(self, pin: SecretBytes) -> None:
+        """Present the holder's PIN (characters as bytes). The caller wipes `pin`; a driver copies
+        it into a `cardd_drivers.secret_memory.secret_room` alone, and wipes that.
 
         Raises:
             PinFormat: refused before the card saw it. PinIncorrect, PinBlocked.
         """
 
-    def change_pin(self, old: bytearray, new: bytearray) -> None:
+    def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         """Replace the PIN. Raises as `verify_pin`."""
 
-    def unblock_pin(self, puk: bytearray, new: bytearray) -> None:
+    def unblock_pin(self, puk: SecretBytes, new: SecretBytes) -> None:
         """Set a new PIN with the unblocking code.
 
         Raises:

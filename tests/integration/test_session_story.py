@@ -61,7 +61,7 @@ async def test_a_session_signs_and_decrypts_until_the_card_leaves(hold: HoldMode
         encryption = await public_key(presence, "encryption")
         cryptogram = encryption.encrypt(b"secret", padding.PKCS1v15())
         with await session.decrypt(HOLDER, "encryption", "RSA1_5", cryptogram) as plaintext:
-            assert plaintext.buffer == b"secret"
+            assert bytes(plaintext.buffer) == b"secret"
         core.reader.remove()
         await core.gone()
         assert core.heard.ends() == [EndReason.CARD_REMOVED]
@@ -144,7 +144,7 @@ async def test_every_pin_that_was_given_is_wiped() -> None:
         with pytest.raises(PinIncorrect):
             await core.sessions.authentication(presence).authenticate(HOLDER, wrong)
         await core.sessions.authentication(presence).authenticate(HOLDER, right)
-        assert [secret.buffer for secret in wrong.given + right.given] == [bytes(4), bytes(4)]
+        assert [bytes(secret.buffer) for secret in wrong.given + right.given] == [bytes(4), bytes(4)]
 
 
 async def test_ending_a_session_resets_the_card_and_another_pin_opens_another() -> None:

@@ -14,8 +14,9 @@ from cardd.cli.output import Output
 from cardd.cli.settings import run_connected
 from cardd.cli.terminal import controlling_terminal, read_line
 from cardd.client import Agent, Card, CarddClient
+from cardd.client.secret import SecretBytes
 
-_WithCodes = Callable[[Card, bytearray, bytearray], Awaitable[None]]
+_WithCodes = Callable[[Card, SecretBytes, SecretBytes], Awaitable[None]]
 _WithAgent = Callable[[Card, Agent], Awaitable[None]]
 
 

@@ -29,6 +29,7 @@ from cardd_drivers.ias_ecc.layout import Layout
 from cardd_drivers.ias_ecc.objects import Application, PinObject
 from cardd_drivers.ias_ecc.presentation import Presentation
 from cardd_drivers.ias_ecc.store import Store
+from cardd_drivers.secret_memory import SecretBytes
 
 DIGEST_SIZE = 32
 """Bytes of a SHA-256 digest."""
@@ -89,21 +90,21 @@ class IasEccCard:
         """Tries left, by one command that costs none."""
         return self._presentation.status(self._application, self._pin())
 
-    def verify_pin(self, pin: bytearray) -> None:
+    def verify_pin(self, pin: SecretBytes) -> None:
         """Present the PIN, with the application selected first: selecting it afterwards might drop the PIN."""
         target = self._pin()
         pins.require_format(target, pin, ErrorReference.PIN)
         self._files.select_df(df_of(self._application))
         self._presentation.present(self._application, target, commands.verify, pin)
 
-    def change_pin(self, old: bytearray, new: bytearray) -> None:
+    def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         """Replace the PIN; both are judged before the card sees either."""
         target = self._pin()
         for characters in (old, new):
             pins.require_format(target, characters, ErrorReference.PIN)
         self._pins.change(self._application, target, old, new)
 
-    def unblock_pin(self, puk: bytearray, new: bytearray) -> None:
+    def unblock_pin(self, puk: SecretBytes, new: SecretBytes) -> None:
         """Set a new PIN with the PUK; both are judged before the card sees either.
 
         Raises:

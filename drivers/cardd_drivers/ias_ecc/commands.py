@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 
 from cardd_drivers.apdu import SHORT_LE_MAX, Command, Secrecy
+from cardd_drivers.secret_memory import SecretBytes
 
 MASTER_FILE = bytes.fromhex("3F00")
 ROOT_AID = bytes.fromhex("8025000001FF0100")
@@ -88,7 +89,7 @@ def verify_status(reference: int) -> Command:
     return Command(0x00, 0x20, 0x00, reference)
 
 
-def verify(reference: int, block: bytearray) -> Command:
+def verify(reference: int, block: SecretBytes) -> Command:
     """VERIFY (ISO 7816-4 7.5.6).
 
     Args:
@@ -98,12 +99,12 @@ def verify(reference: int, block: bytearray) -> Command:
     return Command(0x00, 0x20, 0x00, reference, block, secrecy=Secrecy.SECRET_DATA)
 
 
-def change_reference_data(reference: int, old_and_new: bytearray) -> Command:
+def change_reference_data(reference: int, old_and_new: SecretBytes) -> Command:
     """CHANGE REFERENCE DATA with the old and the new PIN, each padded (ISO 7816-4 7.5.7)."""
     return Command(0x00, 0x24, 0x00, reference, old_and_new, secrecy=Secrecy.SECRET_DATA)
 
 
-def reset_retry_counter(reference: int, block: bytearray) -> Command:
+def reset_retry_counter(reference: int, block: SecretBytes) -> Command:
     """RESET RETRY COUNTER with the new PIN alone, P1=02, after VERIFY of the PUK (ISO 7816-4 7.5.10)."""
     return Command(0x00, 0x2C, 0x02, reference, block, secrecy=Secrecy.SECRET_DATA)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from cardd_drivers.apdu import SHORT_LE_MAX
 from cardd_drivers.contract import CardKind, Channel, DecipherAlgorithm, KeyName, SignatureAlgorithm
 from cardd_drivers.exchange import Exchange
+from cardd_drivers.secret_memory import SecretBytes
 
 if TYPE_CHECKING:
     from cardd_drivers.ias_ecc.key_use import KeyUse
@@ -76,11 +77,11 @@ class Keys(Protocol):
 class Pins(Protocol):
     """New values for the PIN; the characters were found to fit the PIN's rules. Errors as `contract.Card` has them."""
 
-    def change(self, application: Application, pin: PinObject, old: bytearray, new: bytearray) -> None:
+    def change(self, application: Application, pin: PinObject, old: SecretBytes, new: SecretBytes) -> None:
         """Replace the PIN."""
 
     def unblock(
-        self, application: Application, pin: PinObject, puk: PinObject, puk_characters: bytearray, new: bytearray
+        self, application: Application, pin: PinObject, puk: PinObject, puk_characters: SecretBytes, new: SecretBytes
     ) -> None:
         """Set a new PIN with the PUK."""
 

@@ -20,6 +20,7 @@ from cardd_drivers.contract import (
 )
 from cardd_drivers.ias_ecc.objects import PinFlag, PinObject, PinType
 from cardd_drivers.ias_ecc.refusal import refusal
+from cardd_drivers.secret_memory import SecretBytes, secret_room, wipe
 
 _NO_INFORMATION = StatusWord(0x6300)
 """Verification failed, tries not told (ISO 7816-4 table 6)."""
@@ -32,7 +33,7 @@ def rules(pin: PinObject) -> PinRules:
     return PinRules(pin.minimum, pin.maximum, pin.type is PinType.ASCII_NUMERIC)
 
 
-def require_format(pin: PinObject, characters: bytearray, meant: ErrorReference) -> None:
+def require_format(pin: PinObject, characters: SecretBytes, meant: ErrorReference) -> None:
     """Refuse, before the card sees it, what can only cost a try.
 
     Args:
@@ -52,7 +53,7 @@ def require_format(pin: PinObject, characters: bytearray, meant: ErrorReference)
 
 
 @contextmanager
-def padded(pin: PinObject, *secrets: bytearray) -> Iterator[bytearray]:
+def padded(pin: PinObject, *secrets: SecretBytes) -> Iterator[memoryview]:
     """The data field of a PIN command: each secret padded as the PIN object says, one after another; wiped afterwards.
 
     Raises:
@@ -62,8 +63,7 @@ def padded(pin: PinObject, *secrets: bytearray) -> Iterator[bytearray]:
     if padding and pin.pad is None and any(len(secret) < pin.stored for secret in secrets):
         raise MalformedCardData("a PIN that needs padding, without a pad character")
     size = sum(pin.stored if padding else len(secret) for secret in secrets)
-    # Allocated once at its full size: growing would leave copies behind.
-    block = bytearray(size)
+    block = secret_room(size)
     try:
         position = 0
         for secret in secrets:
@@ -73,8 +73,7 @@ def padded(pin: PinObject, *secrets: bytearray) -> Iterator[bytearray]:
             position = end
         yield block
     finally:
-        for index in range(len(block)):
-            block[index] = 0
+        wipe(block)
 
 
 def status(response: Response, command: Command) -> PinStatus:

@@ -12,6 +12,7 @@ from cardd_drivers.ias_ecc import pin as pins
 from cardd_drivers.ias_ecc.files import Files, df_of
 from cardd_drivers.ias_ecc.objects import Application, PinObject
 from cardd_drivers.ias_ecc.refusal import require_success
+from cardd_drivers.secret_memory import SecretBytes
 
 
 class Presentation:
@@ -36,8 +37,8 @@ class Presentation:
         self,
         application: Application,
         pin: PinObject,
-        make: Callable[[int, bytearray], Command],
-        *characters: bytearray,
+        make: Callable[[int, SecretBytes], Command],
+        *characters: SecretBytes,
         meant: ErrorReference = ErrorReference.PIN,
     ) -> None:
         """Send a command whose data field is one secret, or two, padded as the PIN object says.

@@ -25,6 +25,7 @@ from cardd_drivers.contract import (
     SignatureAlgorithm,
     UnexpectedResponse,
 )
+from cardd_drivers.secret_memory import SecretBytes
 from cardsim.card import CardProtocol
 
 ATR = bytes.fromhex("3B021450")
@@ -118,17 +119,17 @@ class SmallCardDriven:
         response = self._channel.transmit(Command(0, 0x20, 0, 1))
         return PinStatus(response.sw.tries_left, verified=response.sw == SW.SUCCESS)
 
-    def verify_pin(self, pin: bytearray) -> None:
+    def verify_pin(self, pin: SecretBytes) -> None:
         response = self._channel.transmit(Command(0, 0x20, 0, 1, pin, secrecy=Secrecy.SECRET_DATA))
         if response.sw == SW.AUTHENTICATION_METHOD_BLOCKED:
             raise PinBlocked
         if response.sw != SW.SUCCESS:
             raise PinIncorrect(response.sw.tries_left)
 
-    def change_pin(self, old: bytearray, new: bytearray) -> None:
+    def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         raise NotImplementedError
 
-    def unblock_pin(self, puk: bytearray, new: bytearray) -> None:
+    def unblock_pin(self, puk: SecretBytes, new: SecretBytes) -> None:
         raise NotImplementedError
 
     def sign(self, key: KeyName, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:

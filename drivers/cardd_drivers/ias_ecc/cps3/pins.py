@@ -6,6 +6,7 @@ from cardd_drivers.contract import ErrorReference
 from cardd_drivers.ias_ecc import commands
 from cardd_drivers.ias_ecc.objects import Application, PinObject
 from cardd_drivers.ias_ecc.presentation import Presentation
+from cardd_drivers.secret_memory import SecretBytes
 
 
 class Cps3Pins:
@@ -18,12 +19,12 @@ class Cps3Pins:
     def __init__(self, presentation: Presentation) -> None:
         self._presentation = presentation
 
-    def change(self, application: Application, pin: PinObject, old: bytearray, new: bytearray) -> None:
+    def change(self, application: Application, pin: PinObject, old: SecretBytes, new: SecretBytes) -> None:
         """CHANGE REFERENCE DATA with the old and the new PIN."""
         self._presentation.present(application, pin, commands.change_reference_data, old, new)
 
     def unblock(
-        self, application: Application, pin: PinObject, puk: PinObject, puk_characters: bytearray, new: bytearray
+        self, application: Application, pin: PinObject, puk: PinObject, puk_characters: SecretBytes, new: SecretBytes
     ) -> None:
         """VERIFY of the PUK, then RESET RETRY COUNTER with the new PIN."""
         self._presentation.present(application, puk, commands.verify, puk_characters, meant=ErrorReference.PUK)

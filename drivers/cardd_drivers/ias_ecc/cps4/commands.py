@@ -9,6 +9,7 @@ import enum
 
 from cardd_drivers.apdu import SHORT_LE_MAX, Command, Secrecy
 from cardd_drivers.ias_ecc.commands import MASTER_FILE, Template
+from cardd_drivers.secret_memory import SecretBytes
 
 SECURITY_DOMAIN_AID = bytes.fromhex("A0000001510000")
 """GlobalPlatform's issuer security domain: a detour that wakes the application."""
@@ -74,7 +75,7 @@ def reset_retry_counter_alone(reference: int) -> Command:
     return Command(0x00, 0x2C, 0x03, reference | _LOCAL)
 
 
-def change_to(reference: int, new: bytearray) -> Command:
+def change_to(reference: int, new: SecretBytes) -> Command:
     """CHANGE REFERENCE DATA with the new PIN alone, P1=01, once the old one or the PUK was verified (ISO 7816-4 7.5.7).
 
     Args:

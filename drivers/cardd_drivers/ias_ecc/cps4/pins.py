@@ -7,6 +7,7 @@ from cardd_drivers.ias_ecc import commands
 from cardd_drivers.ias_ecc.cps4 import commands as cps4_commands
 from cardd_drivers.ias_ecc.objects import Application, PinObject
 from cardd_drivers.ias_ecc.presentation import Presentation
+from cardd_drivers.secret_memory import SecretBytes
 
 
 class Cps4Pins:
@@ -19,13 +20,13 @@ class Cps4Pins:
     def __init__(self, presentation: Presentation) -> None:
         self._presentation = presentation
 
-    def change(self, application: Application, pin: PinObject, old: bytearray, new: bytearray) -> None:
+    def change(self, application: Application, pin: PinObject, old: SecretBytes, new: SecretBytes) -> None:
         """VERIFY of the old PIN, then CHANGE REFERENCE DATA with the new one."""
         self._presentation.present(application, pin, commands.verify, old)
         self._presentation.present(application, pin, cps4_commands.change_to, new)
 
     def unblock(
-        self, application: Application, pin: PinObject, puk: PinObject, puk_characters: bytearray, new: bytearray
+        self, application: Application, pin: PinObject, puk: PinObject, puk_characters: SecretBytes, new: SecretBytes
     ) -> None:
         """VERIFY of the PUK, RESET RETRY COUNTER, then CHANGE REFERENCE DATA with the new PIN."""
         self._presentation.present(application, puk, commands.verify, puk_characters, meant=ErrorReference.PUK)
