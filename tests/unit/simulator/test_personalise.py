@@ -158,3 +158,11 @@ def test_sixteen_activities_on_both_sides(store: PkiStore) -> None:
         assert host.send(f"A0A400000240{0x0F + number:02X}") == "9F07"
         size = int(host.send("A0C0000007")[4:8], 16)
         assert f"Maternité fictive nº {number}".encode() in bytes.fromhex(host.send(f"A0B00000{size:02X}"))
+
+
+def test_a_certificate_in_a_larger_file(store: PkiStore) -> None:
+    """Zeros behind it."""
+    physician = profiles.load("physician")
+    plain = read(Host(personalise(physician, store)), "3F000001A001")
+    padded = Host(personalise(dataclasses.replace(physician, certificate_file_size=2048), store))
+    assert read(padded, "3F000001A001") == plain.ljust(2048, b"\x00")
