@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cardd.client import Card, CarddClient, Session
 from cardd.errors import NotTrusted
+from cardd.tokens.errors import ChainRefused
 from cardsim import profiles
 from cardsim.pki.revocation import RevokedEntry, create_crl
 from tests.support.core import PATIENCE, pki_store
 from tests.support.running import Running, emptied, identified, running_cardd
+from tests.support.tokens import minted_by_card
 
 NUMBER = 1_000_000
 """Above those of the simulator's own lists."""
@@ -143,3 +145,58 @@ async def test_a_blocked_card_loses_its_session_without_a_reload(running: Runnin
     await until(client, "untrusted", "blocked")
     blocked.unlink()
     await until(client, "trusted", "ok")
+
+
+async def test_a_blocked_card_takes_its_tokens_along(running: Running, client: CarddClient) -> None:
+    """The session that a token opened ends, and the token opens no other, though no card is in."""
+    blocked = running.folder / "blocked.toml"
+    holder = await minted_by_card(running, client)
+    session = await client.tokens.redeem_with(holder.token, holder.device.key)
+    blocked.write_text('[[blocked]]\ncard = "2600000011"\n')
+    async with asyncio.timeout(PATIENCE):
+        assert await session.wait_ended() == "revoked"
+    with pytest.raises(ChainRefused) as refusal:
+        await client.tokens.redeem_with(holder.token, holder.device.key)
+    assert refusal.value.fields["reason"] == "blocked"
+    blocked.unlink()
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await client.tokens.redeem_with(holder.token, holder.device.key)
+                break
+            except ChainRefused:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_revoked_certificate_takes_its_tokens_along(
+    running: Running, client: CarddClient, mirror: Path
+) -> None:
+    holder = await minted_by_card(running, client)
+    session = await client.tokens.redeem_with(holder.token, holder.device.key)
+    issue(mirror, NUMBER + 10, "physician")
+    async with asyncio.timeout(PATIENCE):
+        assert await session.wait_ended() == "revoked"
+    with pytest.raises(ChainRefused) as refusal:
+        await client.tokens.redeem_with(holder.token, holder.device.key)
+    assert refusal.value.fields["reason"] == "revoked"
+    issue(mirror, NUMBER + 11)
+
+
+def test_a_clock_that_was_set_back_is_said_and_an_expired_card_stays_so() -> None:
+    """The mark says that it was later once: later than the card's certificate lasts."""
+    with running_cardd() as running:
+        running.cardd.stop()
+        mark = running.folder / "clock-mark"
+        later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=4 * 365)
+        assert datetime.datetime.fromisoformat(mark.read_text()) <= datetime.datetime.now(datetime.UTC)
+        mark.write_text(later.isoformat())
+        running.cardd.start()
+
+        async def look() -> None:
+            async with running.client() as client:
+                assert any("clock was set back" in warning for warning in (await client.service()).warnings)
+                running.insert()
+                card = await identified(client)
+                assert (card.trust.state, card.trust.reason) == ("untrusted", "expired")
+
+        asyncio.run(look())

@@ -20,7 +20,9 @@ _LIFTABLE = x509.ReasonFlags.certificate_hold
 class Lookup(Protocol):
     """A verified CRL that can be asked: `index.CrlIndex` is one."""
 
-    facts: CrlFacts
+    @property
+    def facts(self) -> CrlFacts:
+        """What it says of itself."""
 
     def find(self, serial: int) -> CrlEntry | None:
         """The entry of a certificate, None where it is not on the CRL."""
