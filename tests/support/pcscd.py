@@ -18,12 +18,15 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from smartcard import scard
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "private-pcscd"
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+_NOTICE_MS = 10_000
 # Two ports for each copy of the driver.
 _SLOTS_OF_ONE_DRIVER = 2
 
@@ -175,6 +178,33 @@ class PrivatePcscd:
         """Stop pcscd and start it again on the same ports and socket."""
         self.stop()
         self.start()
+
+    def await_empty(self, slot: int = 0) -> None:
+        """Return when pcscd has noticed that no card is in a slot; it looks every 0.4 s, and takes a card that comes in
+        between for the one before.
+
+        Raises: ``TimeoutError``.
+        """
+        self._await_state(slot, scard.SCARD_STATE_EMPTY)
+
+    def await_card(self, slot: int = 0) -> None:
+        """Return when programs can see the card in a slot.
+
+        Raises: ``TimeoutError``.
+        """
+        self._await_state(slot, scard.SCARD_STATE_PRESENT)
+
+    def _await_state(self, slot: int, wanted: int) -> None:
+        result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+        state = scard.SCARD_STATE_UNAWARE
+        try:
+            while result == scard.SCARD_S_SUCCESS and not state & wanted:
+                names = [(self.reader_names[slot], state)]
+                result, [(_, state, _)] = scard.SCardGetStatusChange(context, _NOTICE_MS, names)
+        finally:
+            scard.SCardReleaseContext(context)
+        if result != scard.SCARD_S_SUCCESS:
+            raise TimeoutError(f"{self.reader_names[slot]} stays as it was: {scard.SCardGetErrorMessage(result)}")
 
     def run(self, argv: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command inside pcscd's namespace, where /run/pcscd is the private one; text mode, output captured.
