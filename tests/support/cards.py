@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from cardsim.card import CardProtocol
+from cardsim.card import CardProtocol, SimulatedCard
 
 # ISO 7816-3, 8.2: TD1 alone, offering T=1, then the check byte; and a card that offers T=0 by saying nothing.
 ATR_T1 = bytes.fromhex("3B800181")
@@ -54,3 +54,30 @@ class EchoCard:
         self.may_answer.wait()
         self.commands.append(command)
         return command + b"\x90\x00"
+
+
+class CardWithAtr:
+    """A card that answers a reset otherwise than it was made to.
+
+    Args:
+        card: the card.
+        atr: its answer to reset.
+    """
+
+    def __init__(self, card: SimulatedCard, atr: bytes) -> None:
+        self._card = card
+        self.atr = atr
+        self.protocol = card.protocol
+
+    def power_on(self) -> bytes:
+        """Reset."""
+        self._card.power_on()
+        return self.atr
+
+    def power_off(self) -> None:
+        """Lose power."""
+        self._card.power_off()
+
+    def transmit(self, command: bytes) -> bytes:
+        """Answer as the card does."""
+        return self._card.transmit(command)

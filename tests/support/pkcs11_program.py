@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-CKR_OK = 0
+CKR_OK, CKR_ATTRIBUTE_TYPE_INVALID = 0x0, 0x12
 CKF_SERIAL_SESSION, CKF_RW_SESSION = 0x4, 0x2
 CKU_SO, CKU_USER = 0, 1
 CKA_CLASS, CKA_LABEL, CKA_VALUE = 0x0, 0x3, 0x11
@@ -109,8 +109,7 @@ class Program:
         return {}
 
     def _objects(self, _: Step) -> Step:
-        labels = [self._value(handle, CKA_LABEL).decode("utf-8", "replace") for handle in self._found()]
-        return {"labels": labels}
+        return {"labels": [self._label(handle) for handle in self._found()]}
 
     def _read(self, asked: Step) -> Step:
         (handle,) = self._found((CKA_CLASS, _number(asked["class"])), (CKA_LABEL, asked["label"].encode()))
@@ -164,6 +163,14 @@ class Program:
         self._call("C_FindObjects", self._session, handles, Ulong(MOST_OBJECTS), ctypes.byref(count))
         self._call("C_FindObjectsFinal", self._session)
         return list(handles[: count.value])
+
+    def _label(self, handle: int) -> str:
+        try:
+            return self._value(handle, CKA_LABEL).decode("utf-8", "replace")
+        except Refused as refused:
+            if refused.result == CKR_ATTRIBUTE_TYPE_INVALID:  # OpenSC's profile object has none
+                return ""
+            raise
 
     def _value(self, handle: int, kind: int) -> bytes:
         asked = Attribute(kind, None, 0)
