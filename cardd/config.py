@@ -209,6 +209,7 @@ class RevocationSection:
     index: Path = _setting(Path("/var/lib/cardd/revocation"), _absolute_path)
     lists: tuple[str, ...] = _setting(("http://igc-sante.esante.gouv.fr/CRL/ACI-FO-PP.crl",), _addresses)
     refresh_hours: int = _setting(6, _integer(1, 168))
+    responders: tuple[str, ...] = _setting((), _addresses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -299,7 +299,9 @@ def _trust_settings(config: Config) -> TrustSettings:
     # The simulator's CRLs lie beside its authorities.
     sources = tuple(one for one in (section.fetched, section.mirror, pki.simulator) if one is not None)
     places = TrustedPlaces(pki.directory, pki.unpinned, pki.simulator)
-    return TrustSettings(places, pki.blocked, pki.clock_mark, RevocationSettings(policy, section.index, sources))
+    return TrustSettings(
+        places, pki.blocked, pki.clock_mark, RevocationSettings(policy, section.index, sources, section.responders)
+    )
 
 
 def _token_settings(section: TokensSection) -> TokenSettings:

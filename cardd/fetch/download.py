@@ -77,18 +77,33 @@ class DownloadFailed(Exception):
         self.retry_after = retry_after
 
 
-def download(address: str, validators: Validators, limits: Limits) -> Download:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is sent along, by POST.
+
+    Args:
+        content: the bytes.
+        kind: their media type.
+    """
+
+    content: bytes = field(repr=False)
+    kind: str
+
+
+def download(address: str, validators: Validators, limits: Limits, question: Question | None = None) -> Download:
     """Fetch an address, by the proxy that the environment names, if any. In the main thread alone: it uses SIGALRM.
 
     Args:
         address: http or https.
         validators: of what is there already; empty ones fetch in any case.
         limits: what it may cost.
+        question: what is asked; None asks by GET.
 
     Raises:
         DownloadFailed.
     """
-    request = urllib.request.Request(address, headers=_headers(validators))  # noqa: S310  # the opener knows http(s) alone
+    body = None if question is None else question.content
+    request = urllib.request.Request(address, body, _headers(validators, question))  # noqa: S310  # the opener knows http(s) alone
     try:
         with _deadline(limits.seconds), _opener().open(request, timeout=limits.silence) as answer:
             return _read(answer, limits)
@@ -131,8 +146,10 @@ def _read(answer: http.client.HTTPResponse, limits: Limits) -> Download:
     return Download(bytes(content), Validators(*(text if len(text) <= _TAG_MAX else "" for text in kept)))
 
 
-def _headers(validators: Validators) -> dict[str, str]:
+def _headers(validators: Validators, question: Question | None) -> dict[str, str]:
     headers = {"User-Agent": f"cardd-fetch/{__version__}", "Accept-Encoding": "identity"}
+    if question is not None:
+        headers["Content-Type"] = question.kind
     if validators.etag:
         headers["If-None-Match"] = validators.etag
     if validators.modified:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cardd import __version__
 from cardd.config import DEFAULT_PATH, ConfigError, load
+from cardd.fetch.answering import serve_socket
 from cardd.fetch.run import FetchSettings, run
 from cardd.pki.store import TrustStore
 
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("%s", error)
         return EXIT_CONFIGURATION
     section, pki = config.revocation, config.pki
+    if options.answer:
+        return serve_socket(section.responders)
     if section.fetched is None:
         log.info("[revocation] fetched is empty: nothing is to be fetched")
         return 0
@@ -59,6 +62,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="cardd-fetch", description="Fetch the CRLs that cardd judges cards by, those that are due; then end."
     )
     parser.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"default: {DEFAULT_PATH}")
+    parser.add_argument("--answer", action="store_true", help="ask OCSP responders for cardd, on systemd's socket")
     parser.add_argument("--version", action="version", version=f"cardd-fetch {__version__}")
     return parser.parse_args(arguments)
 

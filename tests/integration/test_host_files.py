@@ -13,11 +13,13 @@ import pytest
 
 from cardd.bus.names import SERVICE
 from cardd.config import JournalSection, RevocationSection
+from cardd.pki.revocation.asking_protocol import SOCKET
 from tests.support.host import REPOSITORY, install_host, stage
 
 UNIT = "usr/local/lib/systemd/system/cardd.service"
 AGENT = "usr/local/lib/systemd/user/cardd-agent.service"
 HELPER = "usr/local/lib/systemd/system/cardd-exe-helper.service"
+ASK = "usr/local/lib/systemd/system/cardd-fetch-ocsp.service"
 FETCH = "usr/local/lib/systemd/system/cardd-fetch.service"
 CONFIGURATION = {"etc/cardd/cardd.toml", "etc/cardd/rules.toml"}
 
@@ -68,6 +70,8 @@ def test_units_verify_without_a_word(root: Path) -> None:
         "cardd-exe-helper.socket",
         "cardd-fetch.service",
         "cardd-fetch.timer",
+        "cardd-fetch-ocsp.service",
+        "cardd-fetch-ocsp.socket",
     )
     result = verify(root, *units)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -106,7 +110,7 @@ def security(unit: Path) -> subprocess.CompletedProcess[str]:
     return run("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=20", unit)
 
 
-@pytest.mark.parametrize("unit", [UNIT, HELPER, FETCH])
+@pytest.mark.parametrize("unit", [UNIT, HELPER, FETCH, ASK])
 def test_unit_exposure_is_two_or_less(staged: Path, unit: str) -> None:
     result = security(staged / unit)
     assert result.returncode == 0, result.stdout[-200:]
@@ -154,6 +158,16 @@ def test_the_fetcher_writes_where_cardd_reads_and_nowhere_else(staged: Path) -> 
     assert fetch["RestrictAddressFamilies"].split() == ["AF_INET", "AF_INET6", "AF_UNIX"]
     assert "AF_INET" not in cardd["RestrictAddressFamilies"]
     assert fetch["ExecStart"] == "/usr/local/bin/cardd-fetch --config /etc/cardd/cardd.toml"
+
+
+def test_the_one_who_asks_responders_listens_where_cardd_asks_and_keeps_nothing(staged: Path) -> None:
+    ask = ini(staged / ASK)["Service"]
+    listening = ini(staged / ASK.replace(".service", ".socket"))["Socket"]
+    assert (listening["ListenSequentialPacket"], listening["SocketMode"]) == (str(SOCKET), "0600")
+    assert listening["SocketUser"] == "cardd"
+    assert ask["ExecStart"] == "/usr/local/bin/cardd-fetch --answer --config /etc/cardd/cardd.toml"
+    writable = {"CacheDirectory", "StateDirectory", "RuntimeDirectory", "ReadWritePaths"}
+    assert not writable & set(ask)
 
 
 # Names that must agree

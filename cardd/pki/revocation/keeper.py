@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -13,9 +14,11 @@ from typing import Final
 
 from cryptography import x509
 
+from cardd.pki.revocation.asker import AskerSettings, OcspAsker
+from cardd.pki.revocation.asking_protocol import SOCKET
 from cardd.pki.revocation.book import RevocationBook
 from cardd.pki.revocation.faults import Fault
-from cardd.pki.revocation.finding import RevocationPolicy
+from cardd.pki.revocation.finding import Revocation, RevocationPolicy
 from cardd.pki.revocation.index import SUFFIX, CrlIndex, IndexUnusable
 from cardd.pki.revocation.indexing import IndexOrder, RefusedFile, report_from_json
 from cardd.pki.trust import Trust
@@ -35,11 +38,15 @@ class RevocationSettings:
         policy: how old data may be.
         index: directory of the daemon's own, for indexes of verified CRLs.
         sources: directories in which CRLs are put: by the fetcher, by an administrator.
+        responders: OCSP responders that may be asked where lists are not current; none: nobody is asked.
+        socket: where cardd-fetch is asked to ask them.
     """
 
     policy: RevocationPolicy
     index: Path
     sources: tuple[Path, ...]
+    responders: tuple[str, ...] = ()
+    socket: Path = SOCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +87,17 @@ class RevocationKeeper:
         self._task: asyncio.Task[None] | None = None
         self._again = False
         self.book = RevocationBook({}, settings.policy, clock)
+        self._asker = self._new_asker()
         self._open()
 
     def judge(self, trust: Trust, chain: Sequence[x509.Certificate]) -> Trust:
-        """See `RevocationBook.judge`."""
-        return self.book.judge(trust, chain)
+        """See `RevocationBook.judge`; has asked what the lists do not tell, for the next time."""
+        judged = self.book.judge(trust, chain)
+        if self._asker is not None and judged.revocation.state in (Revocation.STALE, Revocation.UNKNOWN):
+            for certificate, issuer in itertools.pairwise(chain):
+                if self.book.needs_answer(certificate, issuer):
+                    self._asker.want(certificate, issuer)
+        return judged
 
     @property
     def is_empty(self) -> bool:
@@ -135,12 +148,16 @@ class RevocationKeeper:
             self._watch.close()
         if self._task is not None:
             self._task.cancel()
+        if self._asker is not None:
+            self._asker.close()
         self._close()
 
     async def stop(self) -> None:
         """As `close`, and wait until nothing runs."""
         self.close()
         await self.settled()
+        if self._asker is not None:
+            await self._asker.stop()
 
     async def _refreshing(self) -> None:
         try:
@@ -201,7 +218,25 @@ class RevocationKeeper:
         for index in self._indexes:
             crls.setdefault(index.facts.issuer, []).append(index)
             self._seen(index.facts.this_update)
-        self.book = RevocationBook(crls, self._settings.policy, self._clock)
+        answers = {} if self._asker is None else {"answers": self._asker.answer}
+        self.book = RevocationBook(crls, self._settings.policy, self._clock, **answers)
+
+    def _new_asker(self) -> OcspAsker | None:
+        if not self._settings.responders:
+            return None
+        settings = AskerSettings(self._settings.responders, self._settings.index / "ocsp", self._settings.socket)
+        return OcspAsker(
+            settings,
+            self._clock,
+            vouching=self._vouch,
+            changed=self._answered,
+        )
+
+    def _vouch(self, responder: x509.Certificate, issuer: x509.Certificate) -> bool:
+        return self.book.is_good(responder, issuer)
+
+    def _answered(self) -> None:
+        self._changed()
 
     def _close(self) -> None:
         for index in self._indexes:
