@@ -94,6 +94,15 @@ def _seconds(low: float, high: float) -> Callable[[Any], float]:
     return read
 
 
+def _idle(value: Any) -> float:  # TOML
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    try:
+        return _seconds(10, 24 * 3600)(value)
+    except ValueError as error:
+        raise ValueError(f"must be 0 (never) or {str(error).removeprefix('must be ')}") from None
+
+
 def _integer(low: int, high: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:  # TOML
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -213,6 +222,15 @@ class RevocationSection:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionsSection:
+    """What ends a session beside its card's removal."""
+
+    end_on_lock: bool = _setting(False, _boolean)
+    end_on_seat_switch: bool = _setting(False, _boolean)
+    idle: float = _setting(0.0, _idle)
+
+
+@dataclass(frozen=True, slots=True)
 class PinSection:
     """How long a PIN is waited for."""
 
@@ -282,6 +300,7 @@ class Config:
     cards: CardsSection = CardsSection()
     pki: PkiSection = PkiSection()
     revocation: RevocationSection = RevocationSection()
+    sessions: SessionsSection = SessionsSection()
     pin: PinSection = PinSection()
     journal: JournalSection = JournalSection()
     tokens: TokensSection = TokensSection()

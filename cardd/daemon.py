@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cardd import __version__
 from cardd.access.actions import Action
+from cardd.access.logins import LogindFiles
 from cardd.access.polkit import NoPolkit, Polkit, PolkitFailed
 from cardd.access.rules_file import RulesError, load_host_rules
 from cardd.bus import names
@@ -22,6 +23,7 @@ from cardd.bus.agents import Agents
 from cardd.bus.dispatch import Dispatcher
 from cardd.bus.doorkeeping import host_doorkeeper
 from cardd.bus.failures import BusError
+from cardd.bus.logind import LoginManager
 from cardd.bus.objects import ObjectTree
 from cardd.bus.polkit import BusAuthority
 from cardd.bus.service import Service
@@ -43,6 +45,7 @@ from cardd.pki.revocation.keeper import RevocationSettings, TrustedPlaces
 from cardd.readers.events import ReaderEvent
 from cardd.readers.stack import PcscStack, StackUnavailable, load_stack
 from cardd.readers.watch import Watch
+from cardd.sessions.absence import Absence, AbsencePolicy
 from cardd.sessions.account import Account
 from cardd.sessions.holders_told import HoldersTold
 from cardd.sessions.journal_readings import JournalReadings
@@ -146,7 +149,7 @@ class Daemon:
             account.noted(Kind.DAEMON_STARTED, what={Detail.VERSION: __version__})
             self._account = account
             self._book = book
-            self._sessions = Sessions(self._environment, account)
+            self._sessions = Sessions(self._environment, account, idle=self._config.sessions.idle)
             transport = await connect(self._bus_address)
             try:
                 return await self._serve(transport, stack, self._sessions, book)
@@ -159,14 +162,7 @@ class Daemon:
         drivers = Drivers.discover()
         tree = ObjectTree(transport, names.ROOT)
         agents = Agents(transport, timeout=config.pin.agent_timeout, descriptor_timeout=config.pin.descriptor_timeout)
-        tokens = Tokens(
-            _token_settings(config.tokens),
-            self._environment,
-            sessions,
-            sessions.account,
-            journal_head=lambda: "" if book.journal.head is None else str(book.journal.head),
-        )
-        self._tokens = tokens
+        tokens = self._tokens = self._token_face(sessions, book)
         polkit = await self._polkit(transport)
         door = host_doorkeeper(transport, polkit, lambda: self._rules, agents, sessions.account)
         notices = Notices(HoldersTold(config.journal.told), agents, sessions.account)
@@ -191,26 +187,21 @@ class Daemon:
             dispatcher.on_departed(forget)
         dispatcher.on_arrived(sessions.account.connected)
         await dispatcher.start()
-        roster = Roster(
-            stack,
-            drivers,
-            sessions,
-            memory=open_memory(config.cards.memory),
-            hold=HoldMode(config.cards.hold),
-            queue=config.cards.queue,
-        )
+        roster = _roster(config, stack, drivers, sessions)
         loop = asyncio.get_running_loop()
 
         def hand_over(event: ReaderEvent) -> None:
             loop.call_soon_threadsafe(roster.handle, event)
 
         watch = Watch(stack, hand_over)
+        login_manager = _login_manager(config, transport, roster, sessions, tokens)
         stop = _stop_requested(loop, self._reload_quietly)
         roster.watched_by(watch.look_again)
         watch.start()
         try:
             self._trust.start(self._trust_changed)
             await self._trust.ready()
+            await login_manager.start()
             await book.opening
             if book.journal.trouble is not None:
                 log.error("%s Nothing is served until it can.", book.journal.trouble)
@@ -218,6 +209,7 @@ class Daemon:
             log.info("cardd %s serves %s", __version__, names.SERVICE)
             return await _until_stopped(stop, transport)
         finally:
+            login_manager.stop()
             tokens.stop()
             await sessions.stop()
             await asyncio.to_thread(watch.stop)
@@ -227,6 +219,16 @@ class Daemon:
             await readings.stop()
             await tokens.close()
             await self._trust.stop()
+
+    def _token_face(self, sessions: Sessions, book: Book) -> Tokens:
+        return Tokens(
+            _token_settings(self._config.tokens),
+            self._environment,
+            sessions,
+            sessions.account,
+            journal_head=lambda: "" if book.journal.head is None else str(book.journal.head),
+            idle=self._config.sessions.idle,
+        )
 
     async def _polkit(self, transport: Transport) -> Polkit:
         without = NoPolkit(self._config.access.without_polkit)
@@ -307,6 +309,21 @@ def _trust_settings(config: Config) -> TrustSettings:
 def _token_settings(section: TokensSection) -> TokenSettings:
     rules = lifetime_rules(section.rules, section.default_lifetime, section.maximum_lifetime)
     return TokenSettings(section.registry, section.key, section.audience, rules)
+
+
+def _roster(config: Config, stack: PcscStack, drivers: Drivers, sessions: Sessions) -> Roster:
+    cards = config.cards
+    memory = open_memory(cards.memory)
+    return Roster(stack, drivers, sessions, memory=memory, hold=HoldMode(cards.hold), queue=cards.queue)
+
+
+def _login_manager(
+    config: Config, transport: Transport, roster: Roster, sessions: Sessions, tokens: Tokens
+) -> LoginManager:
+    section = config.sessions
+    policy = AbsencePolicy(end_on_lock=section.end_on_lock, end_on_seat_switch=section.end_on_seat_switch)
+    absence = Absence(policy, roster, sessions.account, (sessions, tokens), LogindFiles())
+    return LoginManager(transport, absence, desks=policy.minds_desks)
 
 
 def _stop_requested(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> asyncio.Event:

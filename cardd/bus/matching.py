@@ -75,8 +75,10 @@ class Subscription:
         rule: the rule.
         signature: of the signal's body; a signal with another one is dropped.
         receive: called with the body's values, in the loop; arguments of the rule are not compared again.
+        with_path: the path of the object that speaks precedes these values.
     """
 
     rule: MatchRule
     signature: str
     receive: Callable[[list[Any]], None]
+    with_path: bool = False

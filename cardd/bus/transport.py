@@ -215,9 +215,11 @@ class Transport:
         if reply != _PRIMARY_OWNER:
             raise NameTaken(f"another process owns {name} on this bus")
 
-    async def subscribe(self, rule: MatchRule, signature: str, receive: Callable[[list[Any]], None]) -> Subscription:
-        """Receive the broadcasts that a rule describes; raises as `call` does."""
-        subscription = Subscription(rule, signature, receive)
+    async def subscribe(
+        self, rule: MatchRule, signature: str, receive: Callable[[list[Any]], None], *, with_path: bool = False
+    ) -> Subscription:
+        """Receive the broadcasts that a rule describes (see `Subscription`); raises as `call` does."""
+        subscription = Subscription(rule, signature, receive, with_path)
         self._subscriptions.append(subscription)
         try:
             await self.call_bus("AddMatch", "s", (rule.text(),), "")
@@ -279,7 +281,7 @@ class Transport:
                 except Malformed as error:
                     _log.warning("signal %s dropped: %s", message.header.member, error)
                 else:
-                    self._deliver(subscription, values)
+                    self._deliver(subscription, [message.header.path, *values] if subscription.with_path else values)
 
     def _deliver(self, subscription: Subscription, values: list[Any]) -> None:
         try:

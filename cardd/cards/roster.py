@@ -102,6 +102,7 @@ class Roster:
         self._readers: dict[str, PresentReader] = {}
         self._cards: dict[Insertion, PresentCard] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._suspended = False
         self.pcsc_reachable: bool | None = None
         """Whether the PC/SC service is there; None until it was looked for."""
 
@@ -144,6 +145,26 @@ class Roster:
             case PcscLost() | PcscFound():
                 self.pcsc_reachable = isinstance(event, PcscFound)
 
+    async def suspend(self, timeout: float = STOP_TIMEOUT) -> bool:
+        """Let every card go before the machine sleeps, reset where it was held. None is there until `resume`.
+
+        Args:
+            timeout: seconds; what is stuck in the library longer is left behind.
+
+        Returns:
+            Whether every card's thread has ended.
+        """
+        self._suspended = True
+        for card in self.cards:
+            card.insertion.mark.set(Departure.SUSPEND)
+            self._card_departed(card.insertion)
+        return await asyncio.to_thread(self._workers.join, timeout)
+
+    def resume(self) -> None:
+        """Look at everything anew: what was in a reader before the machine slept is a new insertion, if it is there."""
+        self._suspended = False
+        self._ask_for_a_look()
+
     async def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
         """Let every card go, reset where it was held.
 
@@ -176,6 +197,9 @@ class Roster:
             self._listener.reader_removed(reader)
 
     def _card_inserted(self, insertion: Insertion) -> None:
+        if self._suspended:  # the watch finds the mark when it looks again, and tells of what is there then
+            insertion.mark.set(Departure.SUSPEND)
+            return
         card = self._cards[insertion] = PresentCard(insertion, self._services, self._card_changed)
         reader = self._readers.get(insertion.reader)
         if reader is not None:

@@ -36,6 +36,8 @@ KINDS: Final[Mapping[str, str]] = {
     "journal-cut": N_("journal cut or broken off"),
     "journal-exported": N_("journal exported"),
     "journal-read": N_("journal read"),
+    "machine-resumed": N_("machine awake again"),
+    "machine-suspended": N_("machine going to sleep"),
     "object-read": N_("object read"),
     "pin-changed": N_("PIN changed"),
     "pin-unblocked": N_("PIN unblocked"),

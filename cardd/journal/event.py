@@ -46,6 +46,8 @@ class Kind(enum.StrEnum):
     HOLDER_TOLD = "holder-told"
     JOURNAL_READ = "journal-read"
     JOURNAL_EXPORTED = "journal-exported"
+    MACHINE_SUSPENDED = "machine-suspended"
+    MACHINE_RESUMED = "machine-resumed"
     DROPPED_RESULT = "dropped-result"
     JOURNAL_CUT = "journal-cut"
     ENTRIES_LOST = "entries-lost"

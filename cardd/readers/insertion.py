@@ -17,11 +17,13 @@ class Departure(enum.StrEnum):
     CARD_RESET = "card-reset"
     PCSCD_LOST = "pcscd-lost"
     DAEMON_STOPPED = "daemon-stopped"
+    SUSPEND = "suspend"
+    """The machine goes to sleep; what is in the reader when it wakes is a new insertion."""
 
     @property
     def card_stays(self) -> bool:
         """The same card is still in the reader, as far as PC/SC told."""
-        return self in (Departure.DAEMON_STOPPED, Departure.CARD_RESET)
+        return self in (Departure.DAEMON_STOPPED, Departure.CARD_RESET, Departure.SUSPEND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from cardd import errors
@@ -110,6 +111,12 @@ class Account:
         trust = "" if presence.trust is None else presence.trust.reason.value
         kind = "" if presence.card.identity is None else presence.card.identity.kind.value
         self.noted(Kind.IDENTIFIED, presence, {**_where(presence), Detail.TRUST: trust, Detail.CARD_KIND: kind})
+
+    async def machine_suspended(self) -> None:
+        """The machine goes to sleep; returns when this, and all that was noted before, is on the disk. A journal that
+        cannot be written keeps no machine awake."""
+        with suppress(JournalUnavailable):
+            await self._journal.record(Event(Kind.MACHINE_SUSPENDED))
 
     def session_ended(self, whose: Whose, number: int, reason: EndReason, uses: int) -> None:
         """A session ended, having served so many uses."""

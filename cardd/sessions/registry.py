@@ -11,12 +11,14 @@ from contextlib import suppress
 from typing import Protocol
 
 from cardd.access.caller import Caller
+from cardd.access.ownership import Login
 from cardd.cards.present import PresentCard
 from cardd.cards.roster import PresentReader
 from cardd.sessions.account import Account
 from cardd.sessions.authentication import Authentication
 from cardd.sessions.believed import end_of
 from cardd.sessions.expiry import Expiry
+from cardd.sessions.idle import Idle
 from cardd.sessions.presence import Environment, Presence
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason, Event, State
@@ -64,9 +66,10 @@ class Sessions:
     Args:
         environment: by what cards are judged.
         account: what is told to the journal.
+        idle: seconds without use after which a session ends; 0: never.
     """
 
-    def __init__(self, environment: Environment, account: Account) -> None:
+    def __init__(self, environment: Environment, account: Account, *, idle: float = 0) -> None:
         self._environment = environment
         self.account = account
         self._listener: SessionsListener | None = None
@@ -77,6 +80,7 @@ class Sessions:
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._expiry = Expiry(environment.clock, self._open.values, self._expired)
+        self._idle = Idle(idle, self._open.values, self._unused)
 
     def listen(self, listener: SessionsListener) -> None:
         """Name who is told; before anything happens."""
@@ -165,6 +169,7 @@ class Sessions:
             return
         del self._open[session.number]
         self._expiry.look()
+        self._idle.look()
         self.remember(session.number, counted)
         self._told.session_ended(session, counted)
         log.info("session %d ended: %s, after %d uses", session.number, counted.value, session.uses)
@@ -190,12 +195,27 @@ class Sessions:
                 self.end(presence.session, reason)
             self._told.card_changed(presence)
 
+    def end_for(self, login: Login, reason: EndReason) -> None:
+        """End every session that was authenticated in a login session."""
+        for session in tuple(self._open.values()):
+            if login.owns(session.owner_uid, session.owner_session):
+                self.end(session, reason)
+
+    def look_at_clocks(self) -> None:
+        """The machine slept, and timers did not run: set them anew."""
+        self._expiry.look()
+        self._idle.look()
+
     def _expired(self, session: Session) -> None:
         self.end(session, EndReason.EXPIRED)
+
+    def _unused(self, session: Session) -> None:
+        self.end(session, EndReason.IDLE)
 
     async def stop(self) -> None:
         """End every session (daemon-stopped) and wait until the cards are reset."""
         self._expiry.stop()
+        self._idle.stop()
         for session in tuple(self._open.values()):
             self.end(session, EndReason.DAEMON_STOPPED)
         if self._tasks and (stuck := (await asyncio.wait(self._tasks, timeout=STOP_SECONDS))[1]):
@@ -214,6 +234,7 @@ class Sessions:
         presence.session = session
         self._open[session.number] = session
         self._expiry.look()
+        self._idle.look()
         log.info("session %d opened on card %d for uid %d", session.number, presence.number, caller.uid)
         self._told.session_opened(session)
         self._told.card_changed(presence)

@@ -20,6 +20,7 @@ from cardd.errors import (
 from cardd.journal import Detail, Kind
 from cardd.sessions.account import Account, What
 from cardd.sessions.failures import client_errors
+from cardd.sessions.idle import Activity
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd.sessions.states import EndReason
@@ -80,6 +81,7 @@ class Session:
         self.since = since
         self.expires = expires
         self.uses = 0
+        self.activity = Activity()
         self._account = account
         self._ending = ending
         self._reason: EndReason | None = None
@@ -123,7 +125,8 @@ class Session:
         Raises:
             SessionEnded: it ended first; the work is cancelled.
         """
-        task = await settled_before(work, self._ended)
+        with self.activity.use():
+            task = await settled_before(work, self._ended)
         if self.guard() is not None and task.done() and not task.cancelled():
             task.exception()  # seen: the end says more
         self.require_open()
@@ -212,7 +215,8 @@ class Session:
 
     async def _serve(self, caller: Caller, operation: Callable[[Card], T]) -> T:
         try:
-            return await self._result_of(caller, operation)
+            with self.activity.use():
+                return await self._result_of(caller, operation)
         except SessionEnded:
             # `Ended` is told first: it gets the bus and the processors for itself, then the calls that wait fail.
             await asyncio.sleep(HEAD_START_SECONDS)

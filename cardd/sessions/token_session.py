@@ -11,6 +11,7 @@ from cardd.access.caller import Caller
 from cardd.errors import CarddError, SessionEnded
 from cardd.journal import Detail, HolderRef, Kind, clipped
 from cardd.sessions.account import Account, What
+from cardd.sessions.idle import Activity
 from cardd.sessions.states import EndReason
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class TokenSession:
         self.owner_session = login_session
         self.since = clocks.wall()
         self.uses = 0
+        self.activity = Activity(clocks.boot)
         self._clocks = clocks
         self._account = account
         self._speak = speak
@@ -134,7 +136,8 @@ class TokenSession:
             Detail.TOKEN: self.holder.token_id,
             Detail.AUDIENCE: clipped(audience),
         }
-        await self._account.served(Kind.ASSERTED, self.whose, caller, what)
+        with self.activity.use():
+            await self._account.served(Kind.ASSERTED, self.whose, caller, what)
         if (error := self.guard()) is not None:
             self._account.dropped(self.number)
             raise error

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cardd.access.caller import Caller
+from cardd.access.ownership import Login
 from cardd.sessions.account import Account
 from cardd.sessions.believed import end_of
+from cardd.sessions.idle import Idle
 from cardd.sessions.registry import Sessions
 from cardd.sessions.states import EndReason
 from cardd.sessions.token_session import Clocks, Speak, TokenSession
@@ -44,15 +46,17 @@ class TokenSessions:
         sessions: the registry of the cards' sessions, which numbers all of them and remembers why each ended.
         account: what is told to the journal.
         clocks: tell the ends.
+        idle: seconds without use after which a session ends; 0: never.
     """
 
-    def __init__(self, sessions: Sessions, account: Account, clocks: Clocks) -> None:
+    def __init__(self, sessions: Sessions, account: Account, clocks: Clocks, *, idle: float = 0) -> None:
         self._sessions = sessions
         self._account = account
         self._clocks = clocks
         self._listener: TokenSessionsListener | None = None
         self._open: dict[tuple[str, int, str | None], TokenSession] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._idle = Idle(idle, self._open.values, functools.partial(self.end, reason=EndReason.IDLE))
 
     def listen(self, listener: TokenSessionsListener) -> None:
         """Name who is told; before anything happens."""
@@ -93,6 +97,7 @@ class TokenSessions:
         log.info("session %d opened by a token for uid %d", number, caller.uid)
         self._told.token_session_opened(session)
         self._look(session)
+        self._idle.look()
         return session
 
     def end(self, session: TokenSession, reason: EndReason) -> None:
@@ -106,6 +111,7 @@ class TokenSessions:
         session.redemption.close()
         if (timer := self._timers.pop(session.number, None)) is not None:
             timer.cancel()
+        self._idle.look()
         log.info("session %d ended: %s, after %d uses", session.number, counted.value, session.uses)
         self._account.session_ended(session.whose, session.number, counted, session.uses)
 
@@ -118,6 +124,19 @@ class TokenSessions:
         for session in tuple(self._open.values()):
             if (reason := end_of(verdict(session.holder))) is not None:
                 self.end(session, reason)
+
+    def end_for(self, login: Login, reason: EndReason) -> None:
+        """End every session that was opened in a login session."""
+        for session in tuple(self._open.values()):
+            if login.owns(session.owner_uid, session.owner_session):
+                self.end(session, reason)
+
+    def look_at_clocks(self) -> None:
+        """The machine slept, and timers did not run: end what is over, by time or for want of use."""
+        for session in tuple(self._open.values()):
+            self._timers.pop(session.number).cancel()
+            self._look(session)
+        self._idle.look()
 
     def stop(self) -> None:
         """End every session (daemon-stopped)."""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from cardd.access.caller import Caller
+from cardd.access.ownership import Login
 from cardd.journal import Detail, HolderRef, Kind, clipped
 from cardd.sessions.account import Account
 from cardd.sessions.presence import Environment
@@ -45,6 +46,7 @@ class Tokens:
         account: what is told to the journal.
         journal_head: tells where the journal stands (``JOURNAL:LINE:SHA256``), "" while it does not know.
         boot: as `Clocks.boot`.
+        idle: seconds without use after which a session ends; 0: never.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Tokens:
         *,
         journal_head: Callable[[], str] = lambda: "",
         boot: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+        idle: float = 0,
     ) -> None:
         self._settings = settings
         self._environment = environment
@@ -63,7 +66,7 @@ class Tokens:
         self._account = account
         self._journal_head = journal_head
         self._clocks = Clocks(environment.clock, boot)
-        self._opened = TokenSessions(sessions, account, self._clocks)
+        self._opened = TokenSessions(sessions, account, self._clocks, idle=idle)
         self._room: TokenRoom | None = None
         self._opening = asyncio.Lock()
         self._closed = False
@@ -200,6 +203,14 @@ class Tokens:
         """Other roots, CRLs or blocked cards: end the sessions whose tokens are not believed any more."""
         if self._room is not None:
             self._opened.judge_again(self._room.verdict)
+
+    def end_for(self, login: Login, reason: EndReason) -> None:
+        """As `TokenSessions.end_for`."""
+        self._opened.end_for(login, reason)
+
+    def look_at_clocks(self) -> None:
+        """As `TokenSessions.look_at_clocks`."""
+        self._opened.look_at_clocks()
 
     def stop(self) -> None:
         """End every session that rests on a token (daemon-stopped)."""

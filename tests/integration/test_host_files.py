@@ -204,6 +204,7 @@ def test_prefix_usr_is_the_layout_of_a_package(tmp_path: Path) -> None:
     files = files_below(tmp_path)
     assert "usr/share/dbus-1/system.d/org.cardd1.conf" in files
     assert "usr/share/polkit-1/rules.d/60-cardd-pcscd.rules" in files
+    assert "usr/share/polkit-1/rules.d/60-cardd-logind.rules" in files
     assert {name for name in files if name.startswith("etc/")} == CONFIGURATION
     unit = ini(tmp_path / "usr/lib/systemd/system/cardd.service")
     assert unit["Service"]["ExecStart"].startswith("/usr/bin/cardd ")

@@ -98,6 +98,8 @@ def test_nobody_else_asks_an_agent(host: Host, uid: int) -> None:
 
 # The actions of a pcscd that was built with polkit, with defaults as strict as they can be for a daemon.
 ACTIONS = ("org.debian.pcsc-lite.access_pcsc", "org.debian.pcsc-lite.access_card")
+# logind's, whose own defaults are "yes" to everybody.
+DELAY_SLEEP = "org.freedesktop.login1.inhibit-delay-sleep"
 POLICY = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE policyconfig PUBLIC "-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN"
   "http://www.freedesktop.org/standards/PolicyKit/1/policyconfig.dtd">
@@ -109,8 +111,8 @@ ACTION = """<action id="{name}"><description>test</description><message>test</me
 
 @pytest.fixture
 def polkit(host: Host) -> Host:
-    """The host with a polkitd that knows pcscd's actions and our rule."""
-    names = (*ACTIONS, "org.cardd1.test.other")
+    """The host with a polkitd that knows pcscd's actions and logind's, and our rules."""
+    names = (*ACTIONS, DELAY_SLEEP, "org.cardd1.test.other")
     policy = POLICY.format(actions="".join(ACTION.format(name=name) for name in names))
     actions = "/usr/share/polkit-1/actions"
     script = f'mount -t tmpfs -o mode=0755 none {actions} && printf %s "$1" >{actions}/test.policy'
@@ -136,3 +138,8 @@ def test_polkit_lets_cardd_use_the_readers(polkit: Host) -> None:
         assert authorised(polkit, CARDD_UID, action)
         assert not authorised(polkit, MEMBER_UID, action)
     assert not authorised(polkit, CARDD_UID, "org.cardd1.test.other")
+
+
+def test_polkit_lets_cardd_delay_sleep_where_nobody_else_may(polkit: Host) -> None:
+    assert authorised(polkit, CARDD_UID, DELAY_SLEEP)
+    assert not authorised(polkit, MEMBER_UID, DELAY_SLEEP)

@@ -152,8 +152,9 @@ Slot = TypeVar("Slot", bound=CardReader)
 class CoreOn(Generic[Slot]):
     """Readers, cards and sessions, running; cards come into one slot."""
 
-    def __init__(self, reader: Slot, sessions: Sessions, heard: Heard, journal: Noted) -> None:
+    def __init__(self, reader: Slot, sessions: Sessions, heard: Heard, journal: Noted, roster: Roster) -> None:
         self.journal = journal
+        self.roster = roster
         self.reader = reader
         self.sessions = sessions
         self.heard = heard
@@ -189,9 +190,15 @@ class Core(CoreOn[InProcessReader]):
     """The same on the in-process stack."""
 
     def __init__(
-        self, pcsc: InProcessPcsc, reader: InProcessReader, sessions: Sessions, heard: Heard, journal: Noted
+        self,
+        pcsc: InProcessPcsc,
+        reader: InProcessReader,
+        sessions: Sessions,
+        heard: Heard,
+        journal: Noted,
+        roster: Roster,
     ) -> None:
-        super().__init__(reader, sessions, heard, journal)
+        super().__init__(reader, sessions, heard, journal, roster)
         self.pcsc = pcsc
 
 
@@ -204,6 +211,7 @@ async def running_core(
     memory: Path | None = None,
     account: Account | None = None,
     judged_by: Callable[[TrustStore], Environment] | None = None,
+    idle: float = 0,
 ) -> AsyncIterator[Core]:
     """A core with one reader; everything has stopped afterwards. Its journal is `Noted`, unless an account is given.
 
@@ -212,7 +220,14 @@ async def running_core(
     pcsc = InProcessPcsc()
     reader = pcsc.add_reader(READER)
     running = _running(
-        PcscStack(pcsc), hold=hold, queue=queue, clock=clock, memory=memory, account=account, judged_by=judged_by
+        PcscStack(pcsc),
+        hold=hold,
+        queue=queue,
+        clock=clock,
+        memory=memory,
+        account=account,
+        judged_by=judged_by,
+        idle=idle,
     )
     async with running as parts:
         yield Core(pcsc, reader, *parts)
@@ -240,7 +255,8 @@ async def _running(
     memory: Path | None = None,
     account: Account | None = None,
     judged_by: Callable[[TrustStore], Environment] | None = None,
-) -> AsyncIterator[tuple[Sessions, Heard, Noted]]:
+    idle: float = 0,
+) -> AsyncIterator[tuple[Sessions, Heard, Noted, Roster]]:
     with tempfile.TemporaryDirectory(prefix="cardd-authorities-") as name:
         authorities = Path(name)
         for source in (pki_store().root_certificate(), pki_store().intermediate_certificate()):
@@ -248,7 +264,7 @@ async def _running(
         store = TrustStore.load(authorities, unpinned=frozenset(), simulator=authorities, clock=clock)
     journal, heard = Noted(), Heard()
     environment = Environment(lambda: store, clock) if judged_by is None else judged_by(store)
-    sessions = Sessions(environment, account or Account(journal, journal))
+    sessions = Sessions(environment, account or Account(journal, journal), idle=idle)
     sessions.listen(heard)
     roster = Roster(stack, Drivers([driver]), sessions, memory=open_memory(memory), hold=hold, queue=queue)
     loop = asyncio.get_running_loop()
@@ -260,7 +276,7 @@ async def _running(
     roster.watched_by(watch.look_again)
     watch.start()
     try:
-        yield sessions, heard, journal
+        yield sessions, heard, journal, roster
     finally:
         await sessions.stop()
         await asyncio.to_thread(watch.stop)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cardd.access.caller import Caller
+from cardd.access.ownership import Login
 from cardd.errors import JournalUnavailable, NotAuthorized, NotTrusted, SessionEnded
 from cardd.journal import Event, Kind, Trouble
 from cardd.pki.store import TrustStore
@@ -160,6 +161,24 @@ async def test_nothing_waits_for_it_any_more_once_it_has_ended(room: Room) -> No
     assert session.redemption.end is not None
     room.tokens.end(session, EndReason.REVOKED)
     assert room.news == [session.number, EndReason.ENDED_BY_USER], "an end is told once"
+
+
+async def test_it_ends_with_the_login_session_in_which_it_was_opened(room: Room) -> None:
+    session = await room.opened()
+    room.tokens.end_for(Login("7", HOLDER.uid + 1), EndReason.LOCKED)
+    assert session.end_reason is None
+    room.tokens.end_for(Login("7", HOLDER.uid), EndReason.LOCKED)
+    assert room.news == [session.number, EndReason.LOCKED]
+
+
+async def test_the_time_that_the_machine_slept_counts_when_it_wakes(room: Room) -> None:
+    session = await room.opened(timedelta(hours=1))
+    room.clocks.boot += 3599
+    room.tokens.look_at_clocks()
+    assert session.end_reason is None
+    room.clocks.boot += 1
+    room.tokens.look_at_clocks()
+    assert room.news == [session.number, EndReason.EXPIRED]
 
 
 # -- the journal ------------------------------------------------------------------------------------------------------
