@@ -46,4 +46,3 @@ async def test_a_daemon_without_logind_serves_and_says_so_once() -> None:
             running.insert()
             await (await identified(client)).authenticate(pin=bytearray(PIN))
         assert running.cardd.log().count("no logind on this bus") == 1
-
