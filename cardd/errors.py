@@ -113,6 +113,16 @@ class PinBlocked(CarddError):
     sentence = N_("The PIN is blocked after too many wrong tries; unblock it with the card's unblocking code (PUK).")
 
 
+class LastTry(CarddError):
+    """One try of the PIN is left, and nobody said that it may be spent. The card has not seen it."""
+
+    short_name = "LastTry"
+    sentence = N_(
+        "One try is left: another wrong PIN blocks the card. Nothing was sent; allow it (option last-try, --last-try "
+        "of cardctl) if you are sure of the PIN."
+    )
+
+
 class PukFormat(CarddError):
     """Fields: length ("8", "4–8": characters)."""
 
@@ -125,6 +135,16 @@ class PukIncorrect(CarddError):
 
     short_name = "PukIncorrect"
     sentence = N_("The unblocking code (PUK) is wrong; tries left: {tries_left}.")
+
+
+class LastPukTry(CarddError):
+    """One try of the unblocking code is left, and nobody said that it may be spent. The card has not seen it."""
+
+    short_name = "LastPukTry"
+    sentence = N_(
+        "One try of the unblocking code is left: another wrong one makes the card useless. Nothing was sent; allow it "
+        "(option last-try, --last-try of cardctl) if you are sure of the code."
+    )
 
 
 class PukBlocked(CarddError):

@@ -31,7 +31,7 @@ from cardd.errors import (
 )
 from cardd.sessions.descriptors import read_secret
 from cardd.sessions.notices import Notice
-from cardd.sessions.pin import LENGTH_MAX, PinQuestion
+from cardd.sessions.pin import LENGTH_MAX, PinQuestion, require_tries
 from cardd.sessions.secret import Secret
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 AGENTS_PER_USER = 32
+_CAN_WHERE_NOT_SAID = [AgentAbility.PIN, AgentAbility.CONSENT, AgentAbility.NOTICE]
 REQUEST_PIN = RemoteMethod(names.AGENT, "RequestPin", "oa{sv}", "h")
 CONFIRM = RemoteMethod(names.AGENT, "Confirm", "oa{sv}")
 NOTIFY = RemoteMethod(names.AGENT, "Notify", "sa{sv}")
@@ -57,12 +58,13 @@ class _Agent:
 
 
 def abilities_of(options: Mapping[str, Any]) -> frozenset[AgentAbility]:
-    """What an agent says it can do, by RegisterAgent's options; everything where it does not say.
+    """What an agent says it can do, by RegisterAgent's options; where it does not, everything but the last try, which
+    takes more than an answer.
 
     Raises:
         UnknownOption, InvalidArgument: with the option's name.
     """
-    words = typed_options(options, {"can": "as"}).get("can", list(AgentAbility))
+    words = typed_options(options, {"can": "as"}).get("can", _CAN_WHERE_NOT_SAID)
     for word in words:
         if word not in list(AgentAbility):
             raise InvalidArgument(argument="can", reason=f"{shown(word)} is none of {', '.join(AgentAbility)}")
@@ -122,15 +124,29 @@ class Agents:
         for agent in [one for one in self._agents if one.connection == connection]:
             self._forget(agent)
 
-    def source_for(self, facts: CallerFacts) -> AgentPin:
-        """What asks the user of this caller for a PIN.
+    async def ask_user_of(self, facts: CallerFacts, question: PinQuestion, *, may_be_last_try: bool) -> Secret:
+        """Ask the user of this caller.
+
+        Args:
+            facts: of the caller.
+            question: what for.
+            may_be_last_try: the caller has said so already; else only an agent is asked that tells the user.
 
         Raises:
-            NoAgent: nothing can.
+            NoAgent: nothing can ask.
+            LastTry, LastPukTry: it is the last try, and no agent there tells the user so.
+            NotAuthorizedDismissed: the user closed the question.
+            AgentFailed: no answer in time, a wrong answer, the agent left.
+            DescriptorUnusable: the descriptor that it answered cannot be read.
         """
-        for agent in self._of(facts.caller.uid, facts.session_id, AgentAbility.PIN):
-            return AgentPin(self, agent)
-        raise NoAgent
+        agents = list(self._of(facts.caller.uid, facts.session_id, AgentAbility.PIN))
+        if not agents:
+            raise NoAgent
+        telling = [agent for agent in agents if may_be_last_try or AgentAbility.LAST_TRY in agent.abilities]
+        require_tries(question.purpose, question.tries_left, may_be_last=bool(telling))
+        agent = (telling if question.is_last_try else agents)[0]
+        with await self._put(agent, self._request_pin(agent, question)) as descriptor:
+            return await read_secret(descriptor.fileno(), limit=LENGTH_MAX, timeout=self._descriptor_timeout)
 
     def holder_of(
         self, uid: int | None, login_session: str | None, application: CallerFacts, *, own_agent: bool
@@ -168,13 +184,6 @@ class Agents:
                 raise AgentFailed(reason=f"it did not show a notice: {type(error).__name__}") from error
             return agent.facts.caller
         raise NoAgent
-
-    async def ask(self, agent: _Agent, question: PinQuestion) -> Secret:
-        """Put one question to one agent; raises as `AgentPin.answer`."""
-        if agent not in self._agents:
-            raise NoAgent
-        with await self._put(agent, self._request_pin(agent, question)) as descriptor:
-            return await read_secret(descriptor.fileno(), limit=LENGTH_MAX, timeout=self._descriptor_timeout)
 
     def _of(self, uid: int | None, login_session: str | None, ability: AgentAbility) -> Iterator[_Agent]:
         for agent in reversed(self._agents):
@@ -263,25 +272,6 @@ class Agents:
             asking.cancel()
 
 
-class AgentPin:
-    """A PIN source: one agent. Made by `Agents.source_for`."""
-
-    def __init__(self, agents: Agents, agent: _Agent) -> None:
-        self._agents = agents
-        self._agent = agent
-        self.asks_user = True
-
-    async def answer(self, question: PinQuestion) -> Secret:
-        """Ask the user.
-
-        Raises:
-            NotAuthorizedDismissed: the user closed the question.
-            AgentFailed: no answer in time, a wrong answer, the agent left.
-            DescriptorUnusable: the descriptor that it answered cannot be read.
-        """
-        return await self._agents.ask(self._agent, question)
-
-
 def _pin_details(question: PinQuestion) -> dict[str, Variant]:
     tries_left = -1 if question.tries_left is None else question.tries_left
     return {
@@ -289,6 +279,7 @@ def _pin_details(question: PinQuestion) -> dict[str, Variant]:
         "minimum": variant("u", question.rules.minimum),
         "maximum": variant("u", question.rules.maximum),
         "tries-left": variant("i", tries_left),
+        "last-try": variant("b", question.is_last_try),
         "holder": variant("s", question.holder),
         "reader": variant("s", question.reader),
     }

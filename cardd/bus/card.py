@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any
 
 from cardd.access.actions import Action
@@ -13,7 +14,7 @@ from cardd.bus.descriptors import OwnedFd
 from cardd.bus.doorkeeper import Admission, Doorkeeper, card_target
 from cardd.bus.holder import holder_reply
 from cardd.bus.interface import Call, Interface, Variant, dbus_property, method, variant
-from cardd.bus.options import interaction_allowed
+from cardd.bus.options import interaction_allowed, may_ask, typed_options
 from cardd.bus.reader import reader_path
 from cardd.bus.session import session_path
 from cardd.errors import InvalidArgument, NotAuthorizedCanObtain
@@ -64,39 +65,40 @@ class CardInterface(Interface):
     async def authenticate(self, call: Call, options: dict[str, Any]) -> str:
         """Ask the caller's agent for the PIN."""
         call.guard = self.presence.guard
-        may_ask = interaction_allowed(options)
-        admission = await self._admit(call, Action.AUTHENTICATE, options)
-        return await self._authenticate(call, admission, _Asking(self._agents, admission.facts, may_ask=may_ask))
+        wish = _wish(options)
+        admission = await self._admit(call, Action.AUTHENTICATE, interactive=wish.may_ask)
+        return await self._authenticate(call, admission, _Asking(self._agents, admission.facts, wish))
 
     @method("ha{sv}", "o", in_names=("pin", "options"), out_names=("session",))
     async def authenticate_with_pin(self, call: Call, pin: OwnedFd, options: dict[str, Any]) -> str:
         """Take the PIN from the caller's descriptor."""
         call.guard = self.presence.guard
-        admission = await self._admit(call, Action.AUTHENTICATE, options)
-        source = DescriptorPin(pin.fileno(), timeout=self._descriptor_timeout)
+        wish = _wish(options)
+        admission = await self._admit(call, Action.AUTHENTICATE, interactive=wish.may_ask)
+        source = DescriptorPin(pin.fileno(), timeout=self._descriptor_timeout, last_try=wish.last_try)
         return await self._authenticate(call, admission, source)
 
     @method("a{sv}", in_names=("options",))
     async def change_pin(self, call: Call, options: dict[str, Any]) -> None:
         """Ask for the PIN and a new one."""
-        may_ask = interaction_allowed(options)
-        admission = await self._admit(call, Action.AUTHENTICATE, options)
-        asking = _Asking(self._agents, admission.facts, may_ask=may_ask)
+        wish = _wish(options)
+        admission = await self._admit(call, Action.AUTHENTICATE, interactive=wish.may_ask)
+        asking = _Asking(self._agents, admission.facts, wish)
         await self._changing(change_pin(self.presence, self._sessions.account, call.caller, asking))
 
     @method("a{sv}", in_names=("options",))
     async def unblock_pin(self, call: Call, options: dict[str, Any]) -> None:
         """Ask for the unblocking code and a new PIN."""
-        may_ask = interaction_allowed(options)
-        admission = await self._admit(call, Action.AUTHENTICATE, options)
-        asking = _Asking(self._agents, admission.facts, may_ask=may_ask)
+        wish = _wish(options)
+        admission = await self._admit(call, Action.AUTHENTICATE, interactive=wish.may_ask)
+        asking = _Asking(self._agents, admission.facts, wish)
         await self._changing(unblock_pin(self.presence, self._sessions.account, call.caller, asking))
 
     @method("sa{sv}", "ay", in_names=("label", "options"), out_names=("value",))
     async def read_object(self, call: Call, label: str, options: dict[str, Any]) -> bytes:
         """Read a data object by its label."""
         call.guard = self.presence.guard
-        await self._admit(call, Action.READ_HOLDER, options)
+        await self._admit(call, Action.READ_HOLDER, interactive=interaction_allowed(options))
         if len(label) > LABEL_MAX:
             raise InvalidArgument(argument="label", reason=f"it is longer than {LABEL_MAX} characters")
         value = await self.presence.read_object(call.caller, label)
@@ -108,7 +110,7 @@ class CardInterface(Interface):
     async def get_holder(self, call: Call, options: dict[str, Any]) -> dict[str, Variant]:
         """Whose card it is."""
         call.guard = self.presence.guard
-        await self._admit(call, Action.READ_HOLDER, options)
+        await self._admit(call, Action.READ_HOLDER, interactive=interaction_allowed(options))
         self.presence.require_ready()
         return holder_reply(self.presence)
 
@@ -116,7 +118,7 @@ class CardInterface(Interface):
     async def get_certificates(self, call: Call, options: dict[str, Any]) -> dict[str, bytes]:
         """DER certificates by key name."""
         call.guard = self.presence.guard
-        await self._admit(call, Action.READ_HOLDER, options)
+        await self._admit(call, Action.READ_HOLDER, interactive=interaction_allowed(options))
         return await self.presence.read_certificates(call.caller)
 
     @dbus_property("o", emits="const")
@@ -168,8 +170,7 @@ class CardInterface(Interface):
         """What it can do."""
         return _capabilities_reply(self.presence.card.capabilities)
 
-    async def _admit(self, call: Call, action: Action, options: dict[str, Any]) -> Admission:
-        interactive = interaction_allowed(options)
+    async def _admit(self, call: Call, action: Action, *, interactive: bool) -> Admission:
         admitting = self._door.admit(
             call, action, card_target(self.presence, self.presence.session), interactive=interactive
         )
@@ -187,20 +188,34 @@ class CardInterface(Interface):
         self._sessions.changed(self.presence)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the caller of a method that presents a code lets happen."""
+
+    may_ask: bool
+    last_try: bool
+
+
+def _wish(options: dict[str, Any]) -> _Wish:
+    given = typed_options(options, {names.OPTION_LAST_TRY: "b"})
+    return _Wish(may_ask(options), given.get(names.OPTION_LAST_TRY, False))
+
+
 class _Asking:
     """The caller's agent, looked for when there is something to ask."""
 
-    def __init__(self, agents: Agents, caller: CallerFacts, *, may_ask: bool) -> None:
+    def __init__(self, agents: Agents, caller: CallerFacts, wish: _Wish) -> None:
         self._agents = agents
         self._caller = caller
-        self._may_ask = may_ask
+        self._may_ask = wish.may_ask
         self.asks_user = True
+        self.may_be_last_try = wish.last_try
 
     async def answer(self, question: PinQuestion) -> Secret:
         """See `cardd.sessions.pin.PinSource`."""
         if not self._may_ask:
             raise NotAuthorizedCanObtain(reason="the PIN must be asked for, and the call forbids asking")
-        return await self._agents.source_for(self._caller).answer(question)
+        return await self._agents.ask_user_of(self._caller, question, may_be_last_try=self.may_be_last_try)
 
 
 def _trust_reply(trust: Trust | None) -> dict[str, Variant]:

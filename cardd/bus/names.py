@@ -20,6 +20,9 @@ JOURNAL = "org.cardd1.Journal"
 OPTION_NO_USER_INTERACTION = "no-user-interaction"
 """Boolean option of every method that may ask the user something."""
 
+OPTION_LAST_TRY = "last-try"
+"""Boolean option of the methods that present a PIN or an unblocking code: its last try may be spent."""
+
 NO_OBJECT = "/"
 """Stands in an object path property for "none"."""
 
@@ -33,3 +36,5 @@ class AgentAbility(enum.StrEnum):
     """Confirm."""
     NOTICE = "notice"
     """Notify."""
+    LAST_TRY = "last-try"
+    """It says so where RequestPin asks for the last try, and answers only when the user agrees to spend it."""

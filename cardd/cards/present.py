@@ -154,6 +154,11 @@ class PresentCard:
         self._pin_status = status
 
     @property
+    def kept_from_insertion(self) -> bool:
+        """No other program can have used the card since it was inserted."""
+        return self._services.hold is HoldMode.INSERTION
+
+    @property
     def is_held(self) -> bool:
         """`hold` succeeded and nothing ended it since."""
         return self._held

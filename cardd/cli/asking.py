@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from cardd.cli import wording
-from cardd.cli.failures import LastTry
 from cardd.cli.i18n import _, ngettext
 from cardd.cli.terminal import Terminal
 from cardd.client import Agent, Card, ConsentRequest, Lengths, NoticeRequest, PinPurpose, PinRequest, Session
 from cardd.client.secret import SecretBytes, wipe
-from cardd.errors import NotAuthorizedDismissed, PinBlocked, PinFormat, PinIncorrect
+from cardd.errors import LastTry, NotAuthorizedDismissed, PinBlocked, PinFormat, PinIncorrect
 
 
 def refuse_last_try(tries_left: int | None, *, allowed: bool) -> None:
@@ -45,7 +44,10 @@ async def authenticate_on(terminal: Terminal, card: Card, *, last_try: bool) -> 
         await agree_to_last_try(terminal, tries_left, agreed=last_try)
         pin = await terminal.ask_secret(_prompt(_("PIN"), card.capabilities.pin))
         try:
-            return await card.authenticate(pin=pin)
+            # At one try left the user has just agreed.
+            return await card.authenticate(pin=pin, last_try=last_try or tries_left == 1)
+        except LastTry:  # tries were spent elsewhere meanwhile
+            tries_left = 1
         except PinIncorrect as error:
             left = error.fields.get("tries_left")
             tries_left = left if isinstance(left, int) else None
@@ -54,7 +56,9 @@ async def authenticate_on(terminal: Terminal, card: Card, *, last_try: bool) -> 
             terminal.tell(wording.sentence_of(error))
 
 
-async def agree_to_last_try(terminal: Terminal, tries_left: int | None, *, agreed: bool = False) -> None:
+async def agree_to_last_try(
+    terminal: Terminal, tries_left: int | None, purpose: str = PinPurpose.AUTHENTICATE, *, agreed: bool = False
+) -> None:
     """Say when one try is left, and have the user agree.
 
     Raises:
@@ -64,9 +68,20 @@ async def agree_to_last_try(terminal: Terminal, tries_left: int | None, *, agree
     if tries_left == 0:
         raise PinBlocked
     if tries_left == 1 and not agreed:
-        terminal.tell(_("This is the LAST try: another wrong PIN blocks the card."))
+        terminal.tell(last_try_text(purpose))
         if not await terminal.confirm(_("Go on? [y/N]")):
             raise NotAuthorizedDismissed
+
+
+def last_try_text(purpose: str) -> str:
+    """What another wrong answer does.
+
+    Args:
+        purpose: of the question, a `PinPurpose`.
+    """
+    if purpose == PinPurpose.UNBLOCK_PUK:
+        return _("This is the LAST try of the unblocking code: another wrong one makes the card useless.")
+    return _("This is the LAST try: another wrong PIN blocks the card.")
 
 
 class TerminalAgent(Agent):
@@ -76,6 +91,8 @@ class TerminalAgent(Agent):
         terminal: to ask on.
         last_try: the user agreed beforehand to spend the last one.
     """
+
+    tells_last_try = True
 
     def __init__(self, terminal: Terminal, *, last_try: bool) -> None:
         self._terminal = terminal
@@ -87,9 +104,9 @@ class TerminalAgent(Agent):
         try:
             if request.purpose in (PinPurpose.CHANGE_NEW, PinPurpose.UNBLOCK_NEW):
                 return await self._new_pin(lengths)
+            await agree_to_last_try(self._terminal, request.tries_left, request.purpose, agreed=self._last_try)
             if request.purpose == PinPurpose.UNBLOCK_PUK:
                 return await self._terminal.ask_secret(_prompt(_("Unblocking code (PUK)"), lengths))
-            await agree_to_last_try(self._terminal, request.tries_left, agreed=self._last_try)
             label = _("Present PIN") if request.purpose == PinPurpose.CHANGE_CURRENT else _("PIN")
             return await self._terminal.ask_secret(_prompt(label, lengths))
         except NotAuthorizedDismissed:
@@ -172,8 +189,9 @@ def pin_question(request: PinRequest) -> str:
     label = next((text for purpose, text in labels.items() if purpose == request.purpose), _("PIN"))
     lengths = Lengths(request.minimum, request.maximum) if request.maximum else None
     lines = [_("Card of {holder}").format(holder=wording.clean(request.holder)) if request.holder else ""]
-    if request.tries_left == 1:
-        lines.append(_("This is the LAST try: another wrong PIN blocks the card."))
+    if request.last_try:
+        lines.append(last_try_text(request.purpose))
+        lines.append(_("Refuse if you are not sure."))
     lines.append(_prompt(label, lengths))
     return "\n".join(line for line in lines if line)
 

@@ -83,7 +83,14 @@ _BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
     ),
     (
         ExitCode.PIN_WRONG,
-        (errors.PinIncorrect, errors.PinFormat, errors.PukIncorrect, errors.PukFormat, failures.LastTry),
+        (
+            errors.PinIncorrect,
+            errors.PinFormat,
+            errors.PukIncorrect,
+            errors.PukFormat,
+            errors.LastTry,
+            errors.LastPukTry,
+        ),
     ),
     (ExitCode.PIN_BLOCKED, (errors.PinBlocked, errors.PukBlocked)),
     (

@@ -34,15 +34,6 @@ class NoSession(ClientError):
     sentence = N_("No session is open; open one with `cardctl login`.")
 
 
-class LastTry(ClientError):
-    """One try is left, and nobody said that it may be spent."""
-
-    short_name = "LastTry"
-    sentence = N_(
-        "One try is left: another wrong PIN blocks the card. Nothing was sent; add --last-try if you are sure of it."
-    )
-
-
 class NoTerminal(ClientError):
     """There is no terminal to ask on."""
 

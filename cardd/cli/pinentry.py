@@ -38,6 +38,8 @@ class PinentryAgent(Agent):
         program: pinentry.
     """
 
+    tells_last_try = True
+
     def __init__(self, program: Path) -> None:
         self._program = program
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.names import AgentAbility
@@ -36,7 +36,7 @@ class PinRequest:
     """What the daemon asks for.
 
     `minimum` and `maximum` count characters (0: not known); `tries_left` is None when not known; `holder` and `reader`
-    are to be shown to the user.
+    are to be shown to the user, and with `last_try` that another wrong answer blocks the PIN, or the PUK.
     """
 
     card: str
@@ -46,6 +46,7 @@ class PinRequest:
     tries_left: int | None
     holder: str
     reader: str
+    last_try: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,17 @@ class Agent(ABC):
     The daemon is told what an agent can do: one that overrides neither `confirm` nor `notify` is asked for PINs alone.
     """
 
+    tells_last_try: ClassVar[bool] = False
+    """Whether it tells the user that it is the last try, where `PinRequest.last_try` says so, and gives None unless
+    they agree to spend it. Others are not asked then: the call fails with `LastTry`."""
+
     @property
     def abilities(self) -> frozenset[AgentAbility]:
-        """What it can do, by the methods that its class has of its own."""
+        """What it can do, by the methods that its class has of its own and by `tells_last_try`."""
         of_its_own = {
             AgentAbility.CONSENT: type(self).confirm is not Agent.confirm,
             AgentAbility.NOTICE: type(self).notify is not Agent.notify,
+            AgentAbility.LAST_TRY: self.tells_last_try,
         }
         return frozenset({AgentAbility.PIN, *(ability for ability, there in of_its_own.items() if there)})
 
@@ -244,4 +250,5 @@ def _request_from(card: str, details: Properties) -> PinRequest:
         tries_left=None if tries_left < 0 else tries_left,
         holder=take(details, "holder", str, ""),
         reader=take(details, "reader", str, ""),
+        last_try=take(details, "last-try", bool, False),
     )

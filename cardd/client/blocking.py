@@ -150,25 +150,38 @@ class Card:
         self.info = info
 
     def authenticate(
-        self, *, pin: SecretBytes | None = None, ask: Ask | None = None, interactive: bool = True
+        self,
+        *,
+        pin: SecretBytes | None = None,
+        ask: Ask | None = None,
+        interactive: bool = True,
+        last_try: bool = False,
     ) -> Session:
         """As `cardd.client.Card.authenticate`; `ask` stands for its agent."""
-        agent = _agent(ask)
-        return Session(
-            self._loop, self._loop.run(self.info.authenticate(pin=pin, agent=agent, interactive=interactive))
-        )
+        opening = self.info.authenticate(pin=pin, agent=_agent(ask), interactive=interactive, last_try=last_try)
+        return Session(self._loop, self._loop.run(opening))
 
     def change_pin(
-        self, *, current: SecretBytes | None = None, new: SecretBytes | None = None, ask: Ask | None = None
+        self,
+        *,
+        current: SecretBytes | None = None,
+        new: SecretBytes | None = None,
+        ask: Ask | None = None,
+        last_try: bool = False,
     ) -> None:
         """As `cardd.client.Card.change_pin`."""
-        self._loop.run(self.info.change_pin(current=current, new=new, agent=_agent(ask)))
+        self._loop.run(self.info.change_pin(current=current, new=new, agent=_agent(ask), last_try=last_try))
 
     def unblock_pin(
-        self, *, puk: SecretBytes | None = None, new: SecretBytes | None = None, ask: Ask | None = None
+        self,
+        *,
+        puk: SecretBytes | None = None,
+        new: SecretBytes | None = None,
+        ask: Ask | None = None,
+        last_try: bool = False,
     ) -> None:
         """As `cardd.client.Card.unblock_pin`."""
-        self._loop.run(self.info.unblock_pin(puk=puk, new=new, agent=_agent(ask)))
+        self._loop.run(self.info.unblock_pin(puk=puk, new=new, agent=_agent(ask), last_try=last_try))
 
     def get_holder(self) -> Holder:
         """As `cardd.client.Card.get_holder`."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cardd.bus.descriptors import OwnedFd
-from cardd.bus.names import CARD, OPTION_NO_USER_INTERACTION, SESSION
+from cardd.bus.names import CARD, OPTION_LAST_TRY, OPTION_NO_USER_INTERACTION, SESSION
 from cardd.bus.transport import RemoteMethod
 from cardd.client.agent import Agent, PinPurpose, PreparedAnswers
 from cardd.client.consent import Access, Document, access_from
@@ -84,7 +84,12 @@ class Card:
         return self.state == CardState.IDENTIFIED
 
     async def authenticate(
-        self, *, pin: SecretBytes | None = None, agent: Agent | None = None, interactive: bool = True
+        self,
+        *,
+        pin: SecretBytes | None = None,
+        agent: Agent | None = None,
+        interactive: bool = True,
+        last_try: bool = False,
     ) -> Session:
         """Open a session, or join the one that is open.
 
@@ -92,22 +97,29 @@ class Card:
             pin: its characters (ASCII digits), sent by pipe and wiped; None: the daemon has an agent ask.
             agent: asks the user for this call alone; None: the agent that is registered.
             interactive: False: fail rather than ask anybody.
+            last_try: the user was told that one try is left, and agrees to spend it.
 
         Raises:
-            PinIncorrect, PinBlocked, PinFormat, NoAgent, NotAuthorizedDismissed, CardInUse, NotTrusted, ProofFailed,
-            CardRemoved, CardMute and others of `cardd.errors`.
+            PinIncorrect, PinBlocked, LastTry, PinFormat, NoAgent, NotAuthorizedDismissed, CardInUse, NotTrusted,
+            ProofFailed, CardRemoved, CardMute and others of `cardd.errors`.
         """
+        options = {OPTION_LAST_TRY: True} if last_try else {}
         if pin is not None:
             with OwnedFd(pipe_holding(pin)) as reading:
-                path = await self._call("AuthenticateWithPin", "ha{sv}", "o", reading, _NO_OPTIONS)
+                path = await self._call("AuthenticateWithPin", "ha{sv}", "o", reading, options)
         else:
-            options = {} if interactive else {OPTION_NO_USER_INTERACTION: True}
+            options |= {} if interactive else {OPTION_NO_USER_INTERACTION: True}
             async with self._link.core.agent(agent):
                 path = await self._call("Authenticate", "a{sv}", "o", options, patience=None)
         return await open_session(Link(self._link.core, self._link.owner, path))
 
     async def change_pin(
-        self, *, current: SecretBytes | None = None, new: SecretBytes | None = None, agent: Agent | None = None
+        self,
+        *,
+        current: SecretBytes | None = None,
+        new: SecretBytes | None = None,
+        agent: Agent | None = None,
+        last_try: bool = False,
     ) -> None:
         """Change the PIN.
 
@@ -115,15 +127,21 @@ class Card:
             current: present PIN; with `new`, nobody is asked. Both are wiped.
             new: the PIN to be.
             agent: asks for both; None: the agent that is registered.
+            last_try: as for `authenticate`.
 
         Raises:
-            PinIncorrect, PinBlocked, PinFormat, NoAgent, NotAuthorizedDismissed and others of `cardd.errors`.
+            PinIncorrect, PinBlocked, LastTry, PinFormat, NoAgent, NotAuthorizedDismissed and others of `cardd.errors`.
         """
         answers = {PinPurpose.CHANGE_CURRENT: current, PinPurpose.CHANGE_NEW: new}
-        await self._with_answers("ChangePin", answers, agent)
+        await self._with_answers("ChangePin", answers, agent, last_try=last_try)
 
     async def unblock_pin(
-        self, *, puk: SecretBytes | None = None, new: SecretBytes | None = None, agent: Agent | None = None
+        self,
+        *,
+        puk: SecretBytes | None = None,
+        new: SecretBytes | None = None,
+        agent: Agent | None = None,
+        last_try: bool = False,
     ) -> None:
         """Unblock the PIN with the unblocking code, and set a new one.
 
@@ -131,11 +149,13 @@ class Card:
             puk: the unblocking code; with `new`, nobody is asked. Both are wiped.
             new: the PIN to be.
             agent: asks for both; None: the agent that is registered.
+            last_try: as for `authenticate`.
 
         Raises:
-            PukIncorrect, PukBlocked, PukFormat, PinFormat, NoAgent and others of `cardd.errors`.
+            PukIncorrect, PukBlocked, LastPukTry, PukFormat, PinFormat, NoAgent and others of `cardd.errors`.
         """
-        await self._with_answers("UnblockPin", {PinPurpose.UNBLOCK_PUK: puk, PinPurpose.UNBLOCK_NEW: new}, agent)
+        answers = {PinPurpose.UNBLOCK_PUK: puk, PinPurpose.UNBLOCK_NEW: new}
+        await self._with_answers("UnblockPin", answers, agent, last_try=last_try)
 
     async def get_holder(self) -> Holder:
         """Ask who the card belongs to."""
@@ -156,13 +176,14 @@ class Card:
         return value
 
     async def _with_answers(
-        self, member: str, answers: Mapping[PinPurpose, SecretBytes | None], agent: Agent | None
+        self, member: str, answers: Mapping[PinPurpose, SecretBytes | None], agent: Agent | None, *, last_try: bool
     ) -> None:
         given = {purpose: answer for purpose, answer in answers.items() if answer is not None}
         prepared = PreparedAnswers(given)
         try:
             async with self._link.core.agent(prepared if given else agent):
-                await self._call(member, "a{sv}", "", _NO_OPTIONS, patience=None)
+                options = {OPTION_LAST_TRY: True} if last_try else {}
+                await self._call(member, "a{sv}", "", options, patience=None)
         finally:
             prepared.wipe()
 

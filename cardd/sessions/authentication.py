@@ -10,19 +10,20 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from cardd.access.caller import Caller
 from cardd.access.ownership import require_owner
+from cardd.cards.present import PresentCard
 from cardd.cards.worker import Priority
-from cardd.errors import CardChanged, CarddError, CardInUse, PinBlocked, ProofFailed
+from cardd.errors import CardChanged, CarddError, CardInUse, ProofFailed
 from cardd.journal import Detail, Kind
 from cardd.pki.errors import ChallengeMismatch
 from cardd.pki.proof import verify_challenge
 from cardd.sessions.account import Account
 from cardd.sessions.failures import client_errors
-from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, rules_or_refuse
+from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, require_tries, rules_or_refuse
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd.sessions.session import Session
 from cardd.sessions.states import Event, State
-from cardd_drivers.contract import Card, KeyName, PinRules
+from cardd_drivers.contract import Card, KeyName, PinRules, PinStatus
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ class Authentication:
                 async with self._presence.proving:
                     if (session := self._shared(caller)) is not None:
                         return session
-                    return await self._open(caller, pin, login_session)
+                    known = source.may_be_last_try or question.is_last_try
+                    return await self._open(caller, pin, login_session, may_be_last=known)
 
     def _turn(self, caller: Caller, source: PinSource) -> AbstractAsyncContextManager[object]:
         """One question at a time to a user; a PIN that comes with the call keeps nobody else waiting."""
@@ -90,42 +92,46 @@ class Authentication:
         presence.require_trusted()
         capabilities = presence.card.capabilities
         rules = rules_or_refuse(None if capabilities is None else capabilities.pin)
-        if presence.tries_left == 0:
-            raise PinBlocked
+        require_tries(Purpose.AUTHENTICATE, presence.tries_left, may_be_last=True)
         if (holder := presence.card.held_by_another()) is not None:
             raise CardInUse(holder=holder)
         return question_for(presence, Purpose.AUTHENTICATE, rules, presence.tries_left)
 
-    async def _open(self, caller: Caller, pin: Secret, login_session: str | None) -> Session:
+    async def _open(self, caller: Caller, pin: Secret, login_session: str | None, *, may_be_last: bool) -> Session:
         presence = self._presence
+        await presence.pause_after_wrong()
         presence.require_ready()
         presence.require_trusted()
         presence.happen(Event.PIN_OFFERED)
         try:
             with client_errors():
-                await self._prove(caller, pin)
+                await self._prove(caller, pin, may_be_last=may_be_last)
             # What was learnt while the user typed counts: a CRL came, the card was blocked, its time is over.
             presence.require_trusted()
             presence.require_present()
             await self._account.served(Kind.AUTHENTICATED, presence, caller, {Detail.LEVEL: "card"})
             presence.require_present()
         except BaseException as error:
+            presence.note_failure(error)
             await asyncio.shield(self._give_back(error))
             raise
         presence.happen(Event.PROVEN)
         return self._opened(presence, caller, login_session)
 
-    async def _prove(self, caller: Caller, pin: Secret) -> None:
+    async def _prove(self, caller: Caller, pin: Secret, *, may_be_last: bool) -> None:
         """Verify the PIN, have a challenge signed, check it; all on one exclusive handle."""
+        presence = self._presence
         challenge = secrets.token_bytes(CHALLENGE_LENGTH)
 
         def present_pin_and_sign(card: Card) -> bytes:
+            if not may_be_last:
+                require_pin_tries(presence.card, card, Purpose.AUTHENTICATE)
             card.verify_pin(pin.buffer)
             return card.authenticate(KeyName.AUTHENTICATION, challenge)
 
-        presence = self._presence
         await presence.card.hold()
         proof = await presence.card.run(present_pin_and_sign, caller=caller.name, priority=Priority.AUTHENTICATION)
+        presence.card.note_pin_status(PinStatus(tries_left=None, verified=True))
         try:
             verify_challenge(presence.certificate, challenge, proof)
         except ChallengeMismatch:
@@ -146,6 +152,21 @@ class Authentication:
         if presence.state is State.AUTHENTICATING:
             presence.happen(Event.REFUSED)
         presence.judge()
+
+
+def require_pin_tries(present: PresentCard, card: Card, purpose: Purpose) -> None:
+    """Let no PIN go out that could be the last try, unknown to whoever gave it; runs on the card's thread.
+
+    Since the question was put, another program may have spent tries, or another caller of ours.
+
+    Raises:
+        PinBlocked, LastTry.
+    """
+    known = present.pin_status
+    if not present.kept_from_insertion:
+        now = card.pin_status()
+        known = now if now.tries_left is not None else known
+    require_tries(purpose, None if known is None else known.tries_left, may_be_last=False)
 
 
 def question_for(presence: Presence, purpose: Purpose, rules: PinRules, tries_left: int | None) -> PinQuestion:

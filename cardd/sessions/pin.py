@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Protocol
 
-from cardd.errors import CarddError, NoPin, PinFormat, PukFormat
+from cardd.errors import CarddError, LastPukTry, LastTry, NoPin, PinBlocked, PinFormat, PukBlocked, PukFormat
 from cardd.sessions.descriptors import read_secret
 from cardd.sessions.secret import Secret
 from cardd_drivers.contract import PinRules
@@ -45,6 +45,11 @@ class PinQuestion:
     holder: str
     reader: str
 
+    @property
+    def is_last_try(self) -> bool:
+        """Whether a wrong answer blocks the PIN or the PUK."""
+        return self.tries_left == 1
+
 
 class PinSource(Protocol):
     """Who answers: an agent, a descriptor, a PIN pad."""
@@ -53,10 +58,15 @@ class PinSource(Protocol):
     def asks_user(self) -> bool:
         """Whether somebody is asked, so that one question at a time is enough for one user."""
 
+    @property
+    def may_be_last_try(self) -> bool:
+        """Whether the caller said beforehand that the last try may be spent."""
+
     async def answer(self, question: PinQuestion) -> Secret:
-        """The user's characters; the caller wipes them.
+        """The user's characters; the caller wipes them. Those for a last try mean that the user was told and agreed.
 
         Raises:
+            LastTry, LastPukTry: it is the last try, and neither the caller nor the user can be known to agree.
             CarddError: nobody answers, or the user closed the question.
         """
 
@@ -67,16 +77,18 @@ class DescriptorPin:
     Args:
         descriptor: readable end of a pipe, or a sealed memfd.
         timeout: seconds until the end of it must have come.
+        last_try: the caller says that the last try may be spent.
     """
 
-    def __init__(self, descriptor: int, *, timeout: float) -> None:
+    def __init__(self, descriptor: int, *, timeout: float, last_try: bool = False) -> None:
         self._descriptor = descriptor
         self.asks_user = False
+        self.may_be_last_try = last_try
         self._timeout = timeout
 
     async def answer(self, question: PinQuestion) -> Secret:
         """Read it; the same for whatever is asked."""
-        del question
+        require_tries(question.purpose, question.tries_left, may_be_last=self.may_be_last_try)
         return await read_secret(self._descriptor, limit=LENGTH_MAX, timeout=self._timeout)
 
 
@@ -89,6 +101,25 @@ def rules_or_refuse(rules: PinRules | None) -> PinRules:
     if rules is None:
         raise NoPin
     return rules
+
+
+def require_tries(purpose: Purpose, tries_left: int | None, *, may_be_last: bool) -> None:
+    """Let pass what has tries left; the last one only for whoever knows.
+
+    Args:
+        purpose: what the characters are for.
+        tries_left: None when the card does not tell: then nothing can be refused.
+        may_be_last: the caller, or the user, knows and agrees.
+
+    Raises:
+        PinBlocked, PukBlocked: none is left.
+        LastTry, LastPukTry: one is left.
+    """
+    puk = purpose is Purpose.UNBLOCK_PUK
+    if tries_left == 0:
+        raise PukBlocked if puk else PinBlocked
+    if tries_left == 1 and not may_be_last:
+        raise LastPukTry if puk else LastTry
 
 
 def require_form(secret: Secret, question: PinQuestion) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from cardd.access.caller import Caller
 from cardd.cards.worker import Priority
-from cardd.errors import CardInUse, PinBlocked
+from cardd.errors import CarddError, CardInUse
 from cardd.journal import Kind
 from cardd.sessions.account import Account
-from cardd.sessions.authentication import question_for
+from cardd.sessions.authentication import question_for, require_pin_tries
 from cardd.sessions.failures import client_errors
-from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, rules_or_refuse
+from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, require_tries, rules_or_refuse
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd_drivers.contract import Card, PinRules
@@ -25,14 +25,20 @@ async def change_pin(presence: Presence, account: Account, caller: Caller, sourc
         CarddError: the card cannot be used, another user's session is open, a PIN was not given, wrong or blocked.
     """
     of_pin, _ = _rules(presence, caller)
-    rules = rules_or_refuse(of_pin)
-    if presence.tries_left == 0:
-        raise PinBlocked
+    rules, left = rules_or_refuse(of_pin), presence.tries_left
+    require_tries(Purpose.CHANGE_CURRENT, left, may_be_last=True)
+    known = source.may_be_last_try or left == 1
     with (
-        await _ask(presence, source, Purpose.CHANGE_CURRENT, rules, presence.tries_left) as old,
+        await _ask(presence, source, Purpose.CHANGE_CURRENT, rules, left) as old,
         await _ask(presence, source, Purpose.CHANGE_NEW, rules, None) as new,
     ):
-        await _on_card(presence, caller, lambda card: card.change_pin(old.buffer, new.buffer))
+
+        def change(card: Card) -> None:
+            if not known:
+                require_pin_tries(presence.card, card, Purpose.CHANGE_CURRENT)
+            card.change_pin(old.buffer, new.buffer)
+
+        await _on_card(presence, caller, change)
         await account.served(Kind.PIN_CHANGED, presence, caller, {})
 
 
@@ -44,11 +50,21 @@ async def unblock_pin(presence: Presence, account: Account, caller: Caller, sour
     """
     of_pin, of_puk = _rules(presence, caller)
     pin_rules, puk_rules = rules_or_refuse(of_pin), rules_or_refuse(of_puk)
+    with client_errors():
+        left = (await presence.card.run(lambda card: card.puk_status(), caller=caller.name)).tries_left
+    require_tries(Purpose.UNBLOCK_PUK, left, may_be_last=True)
+    known = source.may_be_last_try or left == 1
     with (
-        await _ask(presence, source, Purpose.UNBLOCK_PUK, puk_rules, None) as puk,
+        await _ask(presence, source, Purpose.UNBLOCK_PUK, puk_rules, left) as puk,
         await _ask(presence, source, Purpose.UNBLOCK_NEW, pin_rules, None) as new,
     ):
-        await _on_card(presence, caller, lambda card: card.unblock_pin(puk.buffer, new.buffer))
+
+        def unblock(card: Card) -> None:
+            if not known:
+                require_tries(Purpose.UNBLOCK_PUK, card.puk_status().tries_left, may_be_last=False)
+            card.unblock_pin(puk.buffer, new.buffer)
+
+        await _on_card(presence, caller, unblock)
         await account.served(Kind.PIN_UNBLOCKED, presence, caller, {})
 
 
@@ -76,12 +92,16 @@ async def _ask(
 async def _on_card(presence: Presence, caller: Caller, operation: Callable[[Card], None]) -> None:
     """Run under the open session's handle, or under one of our own that is given back reset."""
     async with presence.proving:
+        await presence.pause_after_wrong()
         presence.require_ready()
         presence.require_session_owner(caller)
         own_handle = presence.session is None
         try:
             with client_errors():
                 await _changed(presence, caller, operation, own_handle=own_handle)
+        except CarddError as error:
+            presence.note_failure(error)
+            raise
         finally:
             if own_handle:
                 await asyncio.shield(presence.card.release())

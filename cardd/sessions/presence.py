@@ -13,7 +13,16 @@ from cryptography import x509
 from cardd.access.caller import Caller
 from cardd.access.ownership import require_owner
 from cardd.cards.present import CardState, PresentCard
-from cardd.errors import CarddError, CardNotReady, CardRemoved, NotTrusted, ReaderFault, UnknownCard
+from cardd.errors import (
+    CarddError,
+    CardNotReady,
+    CardRemoved,
+    NotTrusted,
+    PinIncorrect,
+    PukIncorrect,
+    ReaderFault,
+    UnknownCard,
+)
 from cardd.holder.errors import MalformedCertificate
 from cardd.holder.professional import Professional, professional_from
 from cardd.pki.blocklist import BlockList, Marks
@@ -31,6 +40,9 @@ if TYPE_CHECKING:
     from cardd.sessions.session import Session
 
 T = TypeVar("T")
+
+WRONG_CODE_PAUSE = 1.0
+"""Seconds after a wrong PIN or PUK in which no other goes to the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,7 @@ class Presence:
         self._environment = environment
         self._certificate: x509.Certificate | None = None
         self._departed = asyncio.get_running_loop().create_future()
+        self._next_code_at = 0.0
 
     @property
     def clock(self) -> Callable[[], datetime]:
@@ -98,9 +111,9 @@ class Presence:
 
     @property
     def tries_left(self) -> int | None:
-        """Of the PIN, as the card told last; None when it did not, or when a session is open (it counts anew then)."""
+        """Of the PIN, as the card told last; None when it did not, or since it was right (it counts anew then)."""
         status = self.card.pin_status
-        return None if status is None or self.session is not None else status.tries_left
+        return None if status is None else status.tries_left
 
     @property
     def holder_name(self) -> str:
@@ -238,6 +251,21 @@ class Presence:
         if not task.done():
             raise CardRemoved
         return task.result()
+
+    async def pause_after_wrong(self) -> None:
+        """Wait until another code may go to the card: a user does not notice, a program that guesses is slowed down.
+
+        Raises:
+            CardRemoved: the card left meanwhile.
+        """
+        remaining = self._next_code_at - asyncio.get_running_loop().time()
+        if remaining > 0:
+            await self.while_here(asyncio.sleep(remaining))
+
+    def note_failure(self, error: BaseException) -> None:
+        """Take notice of how a code was refused."""
+        if isinstance(error, PinIncorrect | PukIncorrect):
+            self._next_code_at = asyncio.get_running_loop().time() + WRONG_CODE_PAUSE
 
     def depart(self) -> None:
         """The card, its reader or the daemon goes; what waits for its user is given up."""

@@ -171,6 +171,13 @@ class Card(Protocol):
     def pin_status(self) -> PinStatus:
         """Tries left; never costs one."""
 
+    def puk_status(self) -> PinStatus:
+        """Tries left of the code that unblocks the PIN; never costs one.
+
+        Raises:
+            ObjectNotFound: the card has none.
+        """
+
     def verify_pin(self, pin: SecretBytes) -> None:
         """Present the holder's PIN (characters as bytes). The caller wipes `pin`; a driver copies
         it into a `cardd_drivers.secret_memory.secret_room` alone, and wipes that.

@@ -42,6 +42,8 @@ class PinAlone(Agent):
 class Full(PinAlone):
     """Can do everything; `shows` says what becomes of notices."""
 
+    tells_last_try = True
+
     def __init__(self, *, shows: bool = True) -> None:
         super().__init__()
         self.shows = shows

@@ -176,8 +176,8 @@ async def test_what_is_learnt_while_the_card_proves_itself_counts(monkeypatch: p
         authentication = core.sessions.authentication(presence)
         prove = authentication._prove
 
-        async def prove_then_learn(caller: Caller, pin: Secret) -> None:
-            await prove(caller, pin)
+        async def prove_then_learn(caller: Caller, pin: Secret, *, may_be_last: bool) -> None:
+            await prove(caller, pin, may_be_last=may_be_last)
             judging.reason = TrustReason.REVOKED
             core.sessions.judge_again()
 

@@ -63,6 +63,7 @@ class Typed:
     def __init__(self, *answers: bytes) -> None:
         self._answers = list(answers)
         self.asks_user = True
+        self.may_be_last_try = False
         self.questions: list[PinQuestion] = []
         self.given: list[Secret] = []
 

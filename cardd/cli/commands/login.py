@@ -70,7 +70,7 @@ def logout(
 
 async def _with_descriptor(card: Card, pin_fd: int, *, last_try: bool) -> Session:
     refuse_last_try(card.pin_tries_left, allowed=last_try)
-    return await card.authenticate(pin=read_line(pin_fd))
+    return await card.authenticate(pin=read_line(pin_fd), last_try=last_try)
 
 
 async def _on_terminal(client: CarddClient, card: Card, holder: str, *, last_try: bool) -> Session:

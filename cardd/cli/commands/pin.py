@@ -14,9 +14,7 @@ from cardd.cli.output import Output
 from cardd.cli.settings import run_connected
 from cardd.cli.terminal import controlling_terminal, read_line
 from cardd.client import Agent, Card, CarddClient
-from cardd.client.secret import SecretBytes
 
-_WithCodes = Callable[[Card, SecretBytes, SecretBytes], Awaitable[None]]
 _WithAgent = Callable[[Card, Agent], Awaitable[None]]
 
 
@@ -32,7 +30,8 @@ def change(
         chosen = await choose_card(client, card)
         if pin_fd is not None:
             refuse_last_try(chosen.pin_tries_left, allowed=last_try)
-            await _by_descriptor(chosen, pin_fd, lambda one, old, new: one.change_pin(current=old, new=new))
+            current, new = read_line(pin_fd), read_line(pin_fd)
+            await chosen.change_pin(current=current, new=new, last_try=last_try)
         else:
             await _on_terminal(chosen, lambda one, agent: one.change_pin(agent=agent), last_try=last_try)
         output.document({"card": chosen.path, "pin": "changed"})
@@ -41,23 +40,25 @@ def change(
     run_connected(context, work)
 
 
-def unblock(context: typer.Context, card: CardOption = None, pin_fd: PinFdOption = None) -> None:
+def unblock(
+    context: typer.Context,
+    card: CardOption = None,
+    pin_fd: PinFdOption = None,
+    last_try: LastTryOption = False,  # typer's way to declare a flag
+) -> None:
     """Unblock the PIN with the unblocking code (PUK). By --pin-fd: a line with the code, then one with the new PIN."""
 
     async def work(client: CarddClient, output: Output) -> None:
         chosen = await choose_card(client, card)
         if pin_fd is not None:
-            await _by_descriptor(chosen, pin_fd, lambda one, puk, new: one.unblock_pin(puk=puk, new=new))
+            puk, new = read_line(pin_fd), read_line(pin_fd)
+            await chosen.unblock_pin(puk=puk, new=new, last_try=last_try)
         else:
-            await _on_terminal(chosen, lambda one, agent: one.unblock_pin(agent=agent), last_try=False)
+            await _on_terminal(chosen, lambda one, agent: one.unblock_pin(agent=agent), last_try=last_try)
         output.document({"card": chosen.path, "pin": "unblocked"})
         output.line(_("The PIN was unblocked and set anew."))
 
     run_connected(context, work)
-
-
-async def _by_descriptor(card: Card, pin_fd: int, operate: _WithCodes) -> None:
-    await operate(card, read_line(pin_fd), read_line(pin_fd))
 
 
 async def _on_terminal(card: Card, operate: _WithAgent, *, last_try: bool) -> None:

@@ -90,6 +90,14 @@ class IasEccCard:
         """Tries left, by one command that costs none."""
         return self._presentation.status(self._application, self._pin())
 
+    def puk_status(self) -> PinStatus:
+        """Tries left of the PUK, by an empty VERIFY with its reference.
+
+        Raises:
+            ObjectNotFound: the card's directory names no PUK.
+        """
+        return self._presentation.status(self._application, self._puk())
+
     def verify_pin(self, pin: SecretBytes) -> None:
         """Present the PIN, with the application selected first: selecting it afterwards might drop the PIN."""
         target = self._pin()
@@ -110,9 +118,7 @@ class IasEccCard:
         Raises:
             ObjectNotFound: the card's directory names no PUK.
         """
-        target, unblocking = self._pin(), self._layout.puk()
-        if unblocking is None:
-            raise ObjectNotFound("the card's directory names no PUK")
+        target, unblocking = self._pin(), self._puk()
         pins.require_format(unblocking, puk, ErrorReference.PUK)
         pins.require_format(target, new, ErrorReference.PIN)
         self._pins.unblock(self._application, target, unblocking, puk, new)
@@ -175,4 +181,10 @@ class IasEccCard:
         found = self._layout.pin()
         if found is None:
             raise MalformedCardData("the card's directory names no PIN")
+        return found
+
+    def _puk(self) -> PinObject:
+        found = self._layout.puk()
+        if found is None:
+            raise ObjectNotFound("the card's directory names no PUK")
         return found

@@ -119,6 +119,9 @@ class SmallCardDriven:
         response = self._channel.transmit(Command(0, 0x20, 0, 1))
         return PinStatus(response.sw.tries_left, verified=response.sw == SW.SUCCESS)
 
+    def puk_status(self) -> PinStatus:
+        raise ObjectNotFound("PUK")
+
     def verify_pin(self, pin: SecretBytes) -> None:
         response = self._channel.transmit(Command(0, 0x20, 0, 1, pin, secrecy=Secrecy.SECRET_DATA))
         if response.sw == SW.AUTHENTICATION_METHOD_BLOCKED:

@@ -22,7 +22,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "cardctl.md"
         (errors.PinIncorrect(tries_left=1), 5),
         (errors.PinFormat(length="4–8"), 5),
         (errors.PukIncorrect(tries_left=1), 5),
-        (failures.LastTry(), 5),
+        (errors.LastTry(), 5),
         (errors.PinBlocked(), 6),
         (errors.PukBlocked(), 6),
         (errors.NotAuthorized(reason="x"), 3),

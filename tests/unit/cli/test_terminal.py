@@ -131,7 +131,7 @@ def test_an_endless_line_is_refused() -> None:
     os.close(reading)
 
 
-def test_the_buffer_is_wiped_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_line_is_wiped(monkeypatch: pytest.MonkeyPatch) -> None:
     wiped: list[bytes] = []
     monkeypatch.setattr(module, "wipe", lambda buffer: wiped.append(bytes(buffer)))
     reading = _pipe_with(b"1234\n" + b"1" * module._LINE_MAX)
@@ -139,7 +139,7 @@ def test_the_buffer_is_wiped_whatever_happens(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(DescriptorUnusable):
         read_line(reading)
     os.close(reading)
-    assert [content[:4] for content in wiped] == [b"1234", b"1111"]
+    assert [content[:4] for content in wiped] == [b"1111"], "a line is its reader's to wipe"
 
 
 def test_a_descriptor_that_is_not_open() -> None:

@@ -393,6 +393,7 @@ class FakeDaemon:
             "minimum": Variant("u", 4),
             "maximum": Variant("u", 8),
             "tries-left": Variant("i", self.tries_left),
+            "last-try": Variant("b", self.tries_left == 1),
             "holder": Variant("s", "Camille ÉPREUVE"),
             "reader": Variant("s", "Fictional Reader 00 00"),
         }
