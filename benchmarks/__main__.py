@@ -11,6 +11,7 @@ from benchmarks.figure import Figure
 
 GROUPS = {
     "apdus": ("benchmarks.apdus", "measure"),
+    "peers": ("benchmarks.peers", "measure"),
     "removal": ("benchmarks.latency", "removals"),
     "dbus": ("benchmarks.latency", "sign_overhead"),
     "daemon": ("benchmarks.process", "measure"),

@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from benchmarks import access, apdus, journal, latency, tokens
+from benchmarks import access, apdus, journal, latency, peers, tokens
 from benchmarks.figure import Figure
+from benchmarks.meter import Meter
 
 from cardd.access.rulebook import Rulebook
+from cardsim.timing import TimedCard, VirtualTime
+from cardsim.trace import ExchangeFeed
+from tests.support.core import card_of
+from tests.support.cryptolib import CryptolibUnavailable, find_cryptolib
+from tests.support.pcscd import PcscdUnavailable
+from tests.support.pkcs11 import OPENSC
 from tests.unit.access.support import request
 
 
@@ -23,6 +30,58 @@ def test_commands_are_counted() -> None:
     cps4 = {name.removeprefix("apdus/cps4/"): figure for name, figure in found.items() if "cps4" in name}
     assert [figure.value for figure in cps4.values()] == [22, 26, 3, 8, 10, 2, 3]
     assert all(figure.value < figure.reference_value for figure in cps4.values())
+
+
+def test_the_meter_measures_what_a_timed_card_takes() -> None:
+    time, feed = VirtualTime(), ExchangeFeed()
+    card = TimedCard(card_of(), wait=time.wait)
+    commands = (
+        "00B09C000C",
+        "00A4090C043F000001",
+        "002000010831323334FFFFFFFF",
+        "002241A406840182800102",
+        "0088000001AA",
+    )
+    with Meter(feed, card.protocol) as meter:
+        feed.control("power-on", card.power_on())
+        for command in map(bytes.fromhex, commands):
+            feed.exchange(command, card.transmit(command))
+    assert meter.total.seconds == pytest.approx(time.seconds)
+    assert time.seconds > 0.5, "a computation with the key among them"
+    assert (meter.total.commands, meter.total.sent, meter.total.received) == (5, 44, 14 + 4 * 2)
+    feed.exchange(b"\x00\xb0\x9c\x00\x0c", b"\x90\x00")
+    assert meter.total.commands == 5, "its context has ended"
+
+
+def test_peers_are_measured_beside_ours_on_the_same_card() -> None:
+    """Commands, bytes and the model's time are exact, so that goals and order hold in every run."""
+    try:
+        found = {figure.name.removeprefix("peers/"): figure.value for figure in peers.measure()}
+    except PcscdUnavailable as reason:
+        pytest.skip(f"pcscd unavailable: {reason}")
+    for job, goal in peers.COMMANDS_GOALS.items():
+        assert found[f"{job}/ours"] <= goal
+    for name in ("ours", "ours-session"):
+        assert found[f"known/ready/{name}/time"] <= peers.READY_GOAL
+        assert found[f"known/authenticated/{name}/time"] <= peers.AUTHENTICATED_GOAL
+    for name in ("opensc", "opensc-cache", "cryptolib"):
+        jobs = [job for job in found if job.endswith(f"/{name}")]
+        assert len(jobs) == (8 if name in installed() else 0)
+        assert all(found[job] > found[job.removesuffix(name) + "ours"] for job in jobs)
+        # Before a session of ours is open the card signs a challenge, which no peer asks for.
+        quicker = {f"known/{job}/{name}/time" for job in ("pin-verified", "shortest-run")}
+        slower = [job for job in found if job.endswith(f"/{name}/time") and job not in quicker]
+        assert all(found[job] > found[job.replace(name, "ours")] for job in slower)
+
+
+def installed() -> set[str]:
+    """Which peers are there."""
+    names = set() if OPENSC is None else {"opensc", "opensc-cache"}
+    try:
+        find_cryptolib()
+    except CryptolibUnavailable:
+        return names
+    return names | {"cryptolib"}
 
 
 def test_latencies_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
