@@ -10,6 +10,7 @@ from typing import Protocol
 from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.present import CardServices, CardState, PresentCard
+from cardd.cards.usb_witness import UsbWitness
 from cardd.cards.worker import Workers
 from cardd.readers.events import (
     Availability,
@@ -23,11 +24,13 @@ from cardd.readers.events import (
 )
 from cardd.readers.insertion import Departure, Insertion
 from cardd.readers.stack import PcscStack
-from cardd.readers.udev import NOTHING_KNOWN, Devices, ReaderFacts, facts_of, open_devices
+from cardd.readers.udev import NOTHING_KNOWN, Devices, ReaderFacts
 from cardd_drivers.contract import Memory
 
 STOP_TIMEOUT = 2.0
 """Seconds that cards have for their last reset."""
+UNPLUGGED_SECONDS = 5.0
+"""After which PC/SC is believed that still has a reader whose device udev saw go."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ class PresentReader:
         self.name = name
         self.facts: ReaderFacts = NOTHING_KNOWN
         self.card: PresentCard | None = None
+        self.unplugged: asyncio.TimerHandle | None = None
+        """Runs while its device is gone and PC/SC has not noticed yet."""
 
 
 class RosterListener(Protocol):
@@ -96,9 +101,10 @@ class Roster:
         self._services = CardServices(
             self._workers, drivers, memory, hold, look_again=self._ask_for_a_look, departed=self._card_departed
         )
-        self._devices = devices
+        self._usb = UsbWitness(
+            devices, learnt=self._facts_learnt, unplugged=self._unplugged, changed=self._ask_for_a_look
+        )
         self._look_again: Callable[[], None] | None = None
-        self._end_of_listening: Callable[[], None] | None = None
         self._readers: dict[str, PresentReader] = {}
         self._cards: dict[Insertion, PresentCard] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,12 +118,7 @@ class Roster:
         Without it a card that another program held is not tried again. Called on the loop, before events come.
         """
         self._look_again = look_again
-        if self._devices is None:
-            self._devices = open_devices()
-        try:
-            self._end_of_listening = self._devices.on_change(self._usb_changed)
-        except OSError as error:
-            logger.warning("udev does not tell of changes: %s", error)
+        self._usb.start()
 
     @property
     def readers(self) -> Iterable[PresentReader]:
@@ -156,8 +157,7 @@ class Roster:
         """
         self._suspended = True
         for card in self.cards:
-            card.insertion.mark.set(Departure.SUSPEND)
-            self._card_departed(card.insertion)
+            self._end(card, Departure.SUSPEND)
         return await asyncio.to_thread(self._workers.join, timeout)
 
     def resume(self) -> None:
@@ -174,12 +174,9 @@ class Roster:
         Returns:
             Whether every card's thread has ended.
         """
-        if self._end_of_listening is not None:
-            self._end_of_listening()
-            self._end_of_listening = None
+        self._usb.stop()
         for card in self.cards:
-            card.insertion.mark.set(Departure.DAEMON_STOPPED)
-            self._card_departed(card.insertion)
+            self._end(card, Departure.DAEMON_STOPPED)
         for name in tuple(self._readers):
             self._reader_removed(name)
         for task in self._tasks:
@@ -189,19 +186,23 @@ class Roster:
     def _reader_added(self, name: str) -> None:
         reader = self._readers[name] = PresentReader(name)
         self._listener.reader_added(reader)
-        self._later(self._learn_facts([reader]))
+        self._usb.reader_added(name)
 
     def _reader_removed(self, name: str) -> None:
         reader = self._readers.pop(name, None)
+        self._usb.reader_removed(name)
         if reader is not None:
+            if reader.unplugged is not None:
+                reader.unplugged.cancel()
             self._listener.reader_removed(reader)
 
     def _card_inserted(self, insertion: Insertion) -> None:
-        if self._suspended:  # the watch finds the mark when it looks again, and tells of what is there then
-            insertion.mark.set(Departure.SUSPEND)
+        reader = self._readers.get(insertion.reader)
+        if self._suspended or (reader is not None and reader.unplugged is not None):
+            # The watch finds the mark when it looks again, and tells of what is there then.
+            insertion.mark.set(Departure.SUSPEND if self._suspended else Departure.READER_REMOVED)
             return
         card = self._cards[insertion] = PresentCard(insertion, self._services, self._card_changed)
-        reader = self._readers.get(insertion.reader)
         if reader is not None:
             reader.card = card
         self._listener.card_inserted(card)
@@ -232,25 +233,30 @@ class Roster:
         elif card.held_by_another() != was and card.state is CardState.IDENTIFIED:
             self._listener.card_changed(card)
 
-    def _usb_changed(self) -> None:
-        self._ask_for_a_look()
-        self._later(self._learn_facts(self.readers))
+    def _end(self, card: PresentCard, reason: Departure) -> None:
+        card.insertion.mark.set(reason)
+        self._card_departed(card.insertion)
 
-    async def _learn_facts(self, readers: Iterable[PresentReader]) -> None:
-        """Ask udev, on another thread: it reads many small files."""
-        source = self._devices
-        if source is None:
+    def _unplugged(self, name: str) -> None:
+        """udev was first to see the reader go: what is in it is over, and nothing comes into it until PC/SC agrees."""
+        reader = self._readers.get(name)
+        if reader is None or reader.unplugged is not None:
             return
-        try:
-            devices = tuple(await asyncio.to_thread(source.usb_readers))
-        except OSError as error:
-            logger.warning("udev cannot be asked: %s", error)
-            return
-        for reader in readers:
-            facts = facts_of(reader.name, devices)
-            if facts != reader.facts and self._readers.get(reader.name) is reader:
-                reader.facts = facts
-                self._listener.reader_changed(reader)
+        loop = asyncio.get_running_loop()
+        reader.unplugged = loop.call_later(UNPLUGGED_SECONDS, self._still_there, reader)
+        if reader.card is not None:
+            self._end(reader.card, Departure.READER_REMOVED)
+
+    def _still_there(self, reader: PresentReader) -> None:
+        logger.warning("udev saw the reader go, and PC/SC still has it: %r", reader.name)
+        reader.unplugged = None
+        self._ask_for_a_look()
+
+    def _facts_learnt(self, name: str, facts: ReaderFacts) -> None:
+        reader = self._readers.get(name)
+        if reader is not None and facts != reader.facts:
+            reader.facts = facts
+            self._listener.reader_changed(reader)
 
     def _ask_for_a_look(self) -> None:
         if self._look_again is not None:

@@ -331,3 +331,36 @@ def test_a_usb_readers_facts_come_from_the_real_libudev(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stdout == "ReaderFacts(usb_ids='04E6:5790', seat='seat-kiosk')\n", done.stderr
+
+
+WATCH_UDEV = """\
+import asyncio, ctypes
+from cardd.readers.udev import device_of, open_devices
+
+mock = ctypes.CDLL("libumockdev.so.0")
+mock.umockdev_testbed_new.restype = ctypes.c_void_p
+testbed = ctypes.c_void_p(mock.umockdev_testbed_new())
+assert mock.umockdev_testbed_add_from_string(testbed, open({description!r}, "rb").read(), None)
+
+async def main():
+    devices, told = open_devices(), asyncio.Queue()
+    end = devices.on_change(told.put_nowait)
+    reader = device_of("Fictional Reader One [CCID Interface] (SER123) 00 00", devices.usb_readers())
+    mock.umockdev_testbed_uevent(testbed, b"/sys/devices/pci0000:00/0000:00:14.0/usb1/1-2", b"remove")
+    event = await asyncio.wait_for(told.get(), 20)
+    print(event.gone, event.path == reader.path, reader.path)
+    end()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(shutil.which("umockdev-wrapper") is None, reason="umockdev is not installed")
+def test_the_real_libudev_tells_which_reader_was_unplugged(tmp_path: Path) -> None:
+    description = tmp_path / "reader.umockdev"
+    description.write_text(USB_READER)
+    script = WATCH_UDEV.format(description=str(description))
+    done = subprocess.run(
+        ["umockdev-wrapper", sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout == "True True /devices/pci0000:00/0000:00:14.0/usb1/1-2\n", done.stderr

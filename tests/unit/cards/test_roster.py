@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from cardd.cards import roster
 from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.memory import VolatileMemory
@@ -17,7 +19,7 @@ from cardd.cards.roster import Roster
 from cardd.readers.events import ReaderEvent
 from cardd.readers.insertion import Departure
 from cardd.readers.stack import Disposition, PcscStack, Share
-from cardd.readers.udev import ReaderFacts, UsbReader
+from cardd.readers.udev import DeviceEvent, ReaderFacts, UsbReader
 from cardd.readers.watch import Watch
 from cardd_drivers.contract import CardRemoved
 from cardsim.transports.inprocess import InProcessPcsc
@@ -32,7 +34,7 @@ class Devices:
 
     def __init__(self) -> None:
         self.devices: list[UsbReader] = []
-        self.changed: Callable[[], None] | None = None
+        self.changed: Callable[[DeviceEvent], None] | None = None
         self.fails = False
 
     def usb_readers(self) -> Iterable[UsbReader]:
@@ -40,7 +42,7 @@ class Devices:
             raise OSError(5, "Input/output error")
         return self.devices
 
-    def on_change(self, changed: Callable[[], None]) -> Callable[[], None]:
+    def on_change(self, changed: Callable[[DeviceEvent], None]) -> Callable[[], None]:
         self.changed = changed
         return self.end
 
@@ -244,8 +246,92 @@ async def test_facts_of_a_reader_come_from_udev_and_follow_it(make: Callable[...
     assert reader.facts == ReaderFacts("04E6:5790", "seat0")
     scene.devices.devices = []
     assert scene.devices.changed is not None
-    scene.devices.changed()
+    scene.devices.changed(DeviceEvent("/elsewhere", gone=True))
     await scene.listener.until(("reader_changed", "None"))
+
+
+DEVICE = UsbReader("04e6", "5790", "Fictional", "Reader One", "", "seat0", "/devices/usb1/1-2")
+
+
+async def known_to_udev(scene: Scene, *devices: UsbReader) -> PresentCard:
+    """Insert a card into a reader that udev knows; wait until both are known."""
+    scene.devices.devices = list(devices)
+    card = await scene.identified()
+    await scene.listener.until_true(lambda: any(what == "reader_changed" for what, _ in scene.listener.told))
+    return card
+
+
+def unplug(scene: Scene, device: UsbReader) -> None:
+    """udev tells first: PC/SC has the reader still."""
+    scene.devices.devices.remove(device)
+    assert scene.devices.changed is not None
+    scene.devices.changed(DeviceEvent(device.path, gone=True))
+
+
+async def test_udev_is_believed_that_sees_the_reader_go_first(make: Callable[..., Scene]) -> None:
+    scene = make()
+    card = await known_to_udev(scene, DEVICE)
+    unplug(scene, DEVICE)
+    assert card.insertion.mark.reason is Departure.READER_REMOVED
+    assert scene.listener.told[-1] == ("card_departed", "reader-removed")
+    with pytest.raises(CardRemoved):
+        await card.run(sign, caller="a")
+    # PC/SC looks, as it is asked to, and still has reader and card: they are not told of again.
+    looked = scene.watch.round
+    await asyncio.to_thread(scene.watch.look_again)
+    await scene.listener.until(("reader_changed", "None"))
+    while scene.watch.round < looked + 2:
+        await asyncio.sleep(0.01)
+    assert list(scene.roster.cards) == []
+    scene.pcsc.remove_reader(NAME)
+    await scene.listener.until(("reader_removed", NAME))
+    assert [what for what, _ in scene.listener.told].count("card_departed") == 1
+
+
+async def test_a_reader_that_is_plugged_in_again_serves_again(make: Callable[..., Scene]) -> None:
+    scene = make()
+    await known_to_udev(scene, DEVICE)
+    unplug(scene, DEVICE)
+    scene.pcsc.remove_reader(NAME)
+    await scene.listener.until(("reader_removed", NAME))
+    scene.devices.devices.append(DEVICE)
+    scene.reader = scene.pcsc.add_reader(NAME)
+    scene.reader.insert(SmallCard())
+    await scene.listener.until(("card_changed", "identified"), count=2)
+
+
+async def test_pcsc_is_believed_in_the_end(make: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device that went was another one after all."""
+    monkeypatch.setattr(roster, "UNPLUGGED_SECONDS", 0.05)
+    scene = make()
+    old = await known_to_udev(scene, DEVICE)
+    unplug(scene, DEVICE)
+    await scene.listener.until(("card_changed", "identified"), count=2)
+    assert scene.card.insertion is not old.insertion
+
+
+async def test_of_two_of_a_kind_neither_is_ended_by_udev(make: Callable[..., Scene]) -> None:
+    scene = make()
+    twin = replace(DEVICE, path="/devices/usb1/1-3")
+    card = await known_to_udev(scene, DEVICE, twin)
+    unplug(scene, twin)
+    unplug(scene, DEVICE)
+    assert not card.insertion.mark.is_set
+
+
+async def test_what_was_certain_stays_so_when_a_twin_is_plugged_in(make: Callable[..., Scene]) -> None:
+    scene = make()
+    card = await known_to_udev(scene, DEVICE)
+    twin = replace(DEVICE, path="/devices/usb1/1-3", seat="seat-other")
+    scene.devices.devices.append(twin)
+    assert scene.devices.changed is not None
+    scene.devices.changed(DeviceEvent(twin.path, gone=False))
+    (reader,) = scene.roster.readers
+    await scene.listener.until_true(lambda: reader.facts.seat is None)
+    unplug(scene, twin)
+    assert not card.insertion.mark.is_set
+    unplug(scene, DEVICE)
+    assert card.insertion.mark.reason is Departure.READER_REMOVED
 
 
 async def test_udev_that_fails_costs_the_facts_alone(

@@ -15,16 +15,18 @@ from hypothesis import strategies as st
 
 from cardd.readers.udev import (
     NOTHING_KNOWN,
+    DeviceEvent,
     NoDevices,
     ReaderFacts,
     Udev,
     UsbReader,
+    device_of,
     facts_of,
     open_devices,
     usb_reader,
 )
 
-DEVICE = UsbReader("04e6", "5790", "Fictional", "Reader One", "SER123", "seat0")
+DEVICE = UsbReader("04e6", "5790", "Fictional", "Reader One", "SER123", "seat0", "/devices/usb1/1-2")
 NAME = "Fictional Reader One [CCID Interface] (SER123) 00 00"
 PROPERTIES = {"ID_USB_INTERFACES": ":0b0000:", "ID_VENDOR_ID": "04e6", "ID_MODEL_ID": "5790"}
 ATTRIBUTES = {"manufacturer": b"Fictional", "product": b"Reader One", "serial": b"SER123"}
@@ -60,9 +62,42 @@ def test_of_two_that_cannot_be_told_apart_only_what_they_share_is_told() -> None
     assert facts_of(name, [DEVICE, replace(DEVICE, product="5791")]) == ReaderFacts(None, "seat0")
 
 
+TWIN = replace(DEVICE, path="/devices/usb1/1-3")
+NAMELESS = replace(DEVICE, serial="")
+
+
+@pytest.mark.parametrize(
+    ("name", "devices", "certain"),
+    [
+        (NAME, [DEVICE], True),
+        ("Fictional Reader One [CCID Interface] (SER123) 00 01", [DEVICE], True),  # its second slot
+        ("Fictional Reader One (SER123) 0A 00", [DEVICE], True),
+        ("Fictional Reader One 00 00", [NAMELESS], True),
+        (NAME, [DEVICE, replace(TWIN, serial="SER124")], True),
+        (NAME, [DEVICE, replace(TWIN, serial="")], True),
+        (NAME, [], False),
+        (NAME, [DEVICE, TWIN], False),  # two of a kind with one serial number: somebody imitates
+        ("Fictional Reader One 00 00", [NAMELESS, replace(TWIN, serial="")], False),
+        ("Fictional Reader One 00 00", [DEVICE], False),  # its own name would show its serial number
+        (NAME, [replace(DEVICE, serial="SER124")], False),
+        ("Fictional Reader One Plus 00 00", [NAMELESS], False),  # another model, of which this is the beginning
+        ("Fictional Reader One", [replace(DEVICE, manufacturer="", model="")], False),
+        ("00 00", [replace(DEVICE, manufacturer="", model="", serial="")], False),
+    ],
+)
+def test_a_removal_speaks_for_a_reader_only_where_it_is_certain_which_it_was(
+    name: str, devices: list[UsbReader], *, certain: bool
+) -> None:
+    found = device_of(name, devices)
+    assert found == (devices[0] if certain else None)
+    assert device_of(name, reversed(devices)) == found
+
+
 def test_a_device_is_read_from_its_properties_and_attributes() -> None:
-    assert usb_reader(PROPERTIES, ATTRIBUTES) == DEVICE
-    assert usb_reader({**PROPERTIES, "ID_SEAT": "seat-kiosk"}, ATTRIBUTES) == replace(DEVICE, seat="seat-kiosk")
+    assert usb_reader(PROPERTIES, ATTRIBUTES, DEVICE.path) == DEVICE
+    assert usb_reader({**PROPERTIES, "ID_SEAT": "seat-kiosk"}, ATTRIBUTES, DEVICE.path) == replace(
+        DEVICE, seat="seat-kiosk"
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,6 +125,7 @@ def test_hostile_strings_do_no_harm(strings: dict[str, bytes], name: str) -> Non
     device = usb_reader(PROPERTIES, strings)
     assert device is not None
     assert facts_of(name, [device]) in (NOTHING_KNOWN, device.facts)
+    assert device_of(name, [device]) in (None, device)
 
 
 def test_a_machine_without_udev_has_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +133,7 @@ def test_a_machine_without_udev_has_no_devices(monkeypatch: pytest.MonkeyPatch) 
     devices = open_devices()
     assert isinstance(devices, NoDevices)
     assert list(devices.usb_readers()) == []
-    devices.on_change(lambda: None)()
+    devices.on_change(lambda event: None)()
 
 
 class FakeMonitor:
@@ -127,8 +163,10 @@ class FakeMonitor:
 @pytest.fixture
 def udev(monkeypatch: pytest.MonkeyPatch) -> tuple[Udev, FakeMonitor]:
     monitor = FakeMonitor()
-    device = SimpleNamespace(properties=PROPERTIES, attributes=ATTRIBUTES)
-    context = SimpleNamespace(list_devices=lambda **_: [device, SimpleNamespace(properties={}, attributes={})])
+    device = SimpleNamespace(properties=PROPERTIES, attributes=ATTRIBUTES, device_path=DEVICE.path)
+    context = SimpleNamespace(
+        list_devices=lambda **_: [device, SimpleNamespace(properties={}, attributes={}, device_path="/x")]
+    )
     fake = SimpleNamespace(Context=lambda: context, Monitor=SimpleNamespace(from_netlink=lambda _: monitor))
     monkeypatch.setitem(sys.modules, "pyudev", fake)
     return Udev(), monitor
@@ -142,12 +180,14 @@ async def test_a_device_that_comes_or_goes_is_told(udev: tuple[Udev, FakeMonitor
     import os
 
     devices, monitor = udev
-    told = asyncio.Event()
-    end: Callable[[], None] = devices.on_change(told.set)
-    monitor.pending = [SimpleNamespace(action="change"), SimpleNamespace(action="remove")]
+    told: asyncio.Queue[DeviceEvent] = asyncio.Queue()
+    end: Callable[[], None] = devices.on_change(told.put_nowait)
+    actions = ("change", "add", "unbind", "remove")
+    monitor.pending = [SimpleNamespace(action=action, device_path=f"/{action}") for action in actions]
     os.write(monitor.writing, b"x")
     async with asyncio.timeout(20):
-        await told.wait()
+        events = [await told.get() for _ in range(3)]
+    assert [(event.path, event.gone) for event in events] == [("/add", False), ("/unbind", False), ("/remove", True)]
     assert monitor.pending == []
     end()
     assert not asyncio.get_running_loop().remove_reader(monitor.reading)
