@@ -20,6 +20,7 @@ from cardd.cli.commands import (
     token,
     token_verify,
     trust,
+    trust_lists,
     version,
     watch,
 )
@@ -62,6 +63,7 @@ _HELP = {
     ),
     "add": N_("Install certificates of authorities. Run it as root; cardd then reads them, if it runs."),
     "list": N_("List the authorities that cardd believes here."),
+    "lists": N_("Show the lists of revoked certificates that are here, and what could not be fetched."),
     "token mint": N_("Have the card of the open session sign a token for a device."),
     "token list": N_("List the tokens that were minted for this user."),
     "token show": N_("Show what is registered of one token."),
@@ -99,6 +101,7 @@ def build() -> typer.Typer:
     authorities = _group(_(_TRUST_SUMMARY))
     _add(authorities, "add", trust.add)
     _add(authorities, "list", trust.list_trusted)
+    _add(authorities, "lists", trust_lists.lists)
     app.add_typer(authorities, name="trust")
     tokens = _group(_(_TOKEN_SUMMARY))
     _add(tokens, "mint", token.mint, "token mint")
