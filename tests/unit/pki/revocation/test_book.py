@@ -229,6 +229,15 @@ def test_a_list_for_authorities_says_nothing_of_holders(case: Case) -> None:
     assert case.judge().revocation.state is Revocation.GOOD
 
 
+def test_a_delta_of_another_scope_lifts_nothing(case: Case) -> None:
+    """RFC 5280, 5.2.4 (c)."""
+    point = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+    remove = support.entry(leaf(), REMOVE)
+    delta = support.crl(factory.intermediate(), remove, number=4, base=3, extensions=[(point, True)])
+    case.root().add(listing(HOLD, number=3), delta)
+    assert case.judge().reason is TrustReason.REVOKED
+
+
 def test_ocsp_where_the_list_is_old(case: Case) -> None:
     later = NOW + 20 * DAY
     case.root().add(listing())

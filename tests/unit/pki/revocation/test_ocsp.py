@@ -136,14 +136,22 @@ def test_no_answer(status: ocsp.OCSPResponseStatus) -> None:
     assert fault_of(der) is Fault.NOT_SUCCESSFUL
 
 
-def built(status: ocsp.OCSPCertStatus, next_update: datetime.datetime | None) -> bytes:
+def built(
+    status: ocsp.OCSPCertStatus, next_update: datetime.datetime | None, named: factory.Issuer | None = None
+) -> bytes:
     """An answer with the library's builder, for what the simulator's responder never says."""
     issuer = factory.intermediate()
     builder = ocsp.OCSPResponseBuilder().add_response(
-        leaf(), issuer.certificate, hashes.SHA256(), status, NOW, next_update, None, None
+        leaf(), (named or issuer).certificate, hashes.SHA256(), status, NOW, next_update, None, None
     )
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, issuer.certificate)
     return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def test_the_same_serial_number_of_another_issuer() -> None:
+    other = built(ocsp.OCSPCertStatus.GOOD, NOW + DAY, factory.root())
+    assert fault_of(other) is Fault.WRONG_CERTIFICATE
+    assert read(built(ocsp.OCSPCertStatus.GOOD, NOW + DAY)).revoked_at is None
 
 
 def test_unknown_is_no_answer() -> None:
