@@ -18,8 +18,8 @@ from cardd.pki.revocation.issuers import issuer_id, signer_of
 from cardd.pki.revocation.scope import Scope, scope_of
 
 MAX_CRL_BYTES: Final = 32 * 1024 * 1024
-"""About 600,000 entries, which take 450 MB while they are read. The health PKI has issued some millions of certificates, and each leaves its CRL after three
-years."""
+"""About 600,000 entries, which take 450 MB while they are read. A certificate of the health PKI lasts three years, and
+leaves its CRL after that."""
 SERIAL_BYTES: Final = 21
 """Of a serial number: 20 octets at most (RFC 5280, 4.1.2.2), and one for the sign."""
 NUMBER_BITS: Final = 160
