@@ -113,6 +113,34 @@ class PinBlocked(CarddError):
     sentence = N_("The PIN is blocked after too many wrong tries; unblock it with the card's unblocking code (PUK).")
 
 
+class PinPadTimedOut(CarddError):
+    """Nobody typed the PIN on the reader in time. No try is lost."""
+
+    short_name = "PinPadTimedOut"
+    sentence = N_("Nobody typed the PIN on the reader in time; no try was used. Try again.")
+
+
+class PinPadCancelled(CarddError):
+    """The user pressed the reader's cancel key. No try is lost."""
+
+    short_name = "PinPadCancelled"
+    sentence = N_("The PIN was cancelled on the reader; no try was used.")
+
+
+class PinPadMismatch(CarddError):
+    """The two new PINs that were typed on the reader differ. Nothing is changed."""
+
+    short_name = "PinPadMismatch"
+    sentence = N_("The two PINs typed on the reader differ; nothing was changed. Try again.")
+
+
+class PinPadFormat(CarddError):
+    """What was typed on the reader is too short or too long. No try is lost."""
+
+    short_name = "PinPadFormat"
+    sentence = N_("The PIN typed on the reader is too short or too long; no try was used. Try again.")
+
+
 class LastTry(CarddError):
     """One try of the PIN is left, and nobody said that it may be spent. The card has not seen it."""
 

@@ -170,14 +170,16 @@ class Agents:
 
         return ask
 
-    async def notify(self, uid: int, login_session: str | None, notice: Notice, holder: str) -> Caller:
+    async def notify(
+        self, uid: int, login_session: str | None, notice: Notice, holder: str, *, reader: str = ""
+    ) -> Caller:
         """See `cardd.sessions.notices.Messenger`.
 
         Raises:
             NoAgent, AgentFailed, NotAuthorizedDismissed: nobody was told.
         """
         for agent in self._of(uid, login_session, AgentAbility.NOTICE):
-            details = {"holder": variant("s", clean(holder))}
+            details = {"holder": variant("s", clean(holder)), "reader": variant("s", clean(reader))}
             try:
                 await self._put(agent, self._call(agent, NOTIFY, (notice.value, details)))
             except BusError as error:

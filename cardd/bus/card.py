@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from cardd.journal import Detail, Kind
 from cardd.pki.revocation.finding import Revocation
 from cardd.pki.trust import Trust
 from cardd.sessions.account import What
+from cardd.sessions.notices import Notice
 from cardd.sessions.pin import DescriptorPin, PinQuestion, PinSource
 from cardd.sessions.pin_change import change_pin, unblock_pin
 from cardd.sessions.presence import Presence
@@ -67,6 +70,12 @@ class CardInterface(Interface):
         call.guard = self.presence.guard
         wish = _wish(options)
         admission = await self._admit(call, Action.AUTHENTICATE, interactive=wish.may_ask)
+        if self.presence.card.pin_pad:
+            prompt = _OnReader(self._agents, admission.facts, wish)
+            authentication = self._sessions.authentication(self.presence)
+            session = await authentication.authenticate_on_pad(call.caller, prompt, admission.facts.session_id)
+            call.guard = session.guard
+            return session_path(session)
         return await self._authenticate(call, admission, _Asking(self._agents, admission.facts, wish))
 
     @method("ha{sv}", "o", in_names=("pin", "options"), out_names=("session",))
@@ -216,6 +225,31 @@ class _Asking:
         if not self._may_ask:
             raise NotAuthorizedCanObtain(reason="the PIN must be asked for, and the call forbids asking")
         return await self._agents.ask_user_of(self._caller, question, may_be_last_try=self.may_be_last_try)
+
+
+class _OnReader:
+    """The caller's agent is told that the PIN is typed on the reader; without one, the reader's own display says so."""
+
+    def __init__(self, agents: Agents, caller: CallerFacts, wish: _Wish) -> None:
+        self._agents = agents
+        self._caller = caller
+        self._may_ask = wish.may_ask
+        self.may_be_last_try = wish.last_try
+
+    @asynccontextmanager
+    async def shown(self, question: PinQuestion) -> AsyncIterator[None]:
+        """See `cardd.sessions.pin.PadPrompt`."""
+        if not self._may_ask:
+            raise NotAuthorizedCanObtain(reason="the PIN must be typed on the reader, and the call forbids asking")
+        uid, login_session = self._caller.caller.uid, self._caller.session_id
+        telling = asyncio.create_task(
+            self._agents.notify(uid, login_session, Notice.PIN_PAD, question.holder, reader=question.reader)
+        )
+        try:
+            yield
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)  # nobody there to tell it: the reader's display does
 
 
 def _trust_reply(trust: Trust | None) -> dict[str, Variant]:

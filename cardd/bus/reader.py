@@ -44,6 +44,11 @@ class ReaderInterface(Interface):
         """The seat, or empty."""
         return self._reader.facts.seat or ""
 
+    @dbus_property("b")
+    def pin_pad(self) -> bool:
+        """Whether PINs are typed on it."""
+        return self._reader.has_pin_pad
+
     @dbus_property("o")
     def card(self) -> str:
         """The card in it, or / ."""

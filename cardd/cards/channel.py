@@ -7,14 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cardd.readers.insertion import Departure, Insertion
+from cardd.readers.pin_pad import ENTRY_SECONDS, verify_code, verify_structure
 from cardd.readers.stack import CardHandle, Code, PcscError
-from cardd_drivers.apdu import Command, Response, Secrecy
+from cardd_drivers.apdu import Command, PinEntry, Response, Secrecy
 from cardd_drivers.contract import (
     CardError,
     CardMute,
     CardRemoved,
     CardReset,
     MalformedCardData,
+    PadRefusal,
+    PinPadFailed,
     ReaderFailure,
     Transport,
 )
@@ -25,8 +28,9 @@ APDU_LEVEL = 5
 
 logger = logging.getLogger(__name__)
 
-Checkpoint = Callable[[], None]
-"""Called before each command; raises `Cancelled` once the work is given up."""
+Checkpoint = Callable[..., None]
+"""Called before each command; raises `Cancelled` once the work is given up. Its argument, where there is one, is the
+number of seconds that the command may take beyond a card's own time: those of a user at a PIN pad."""
 
 _GONE = {
     Code.W_REMOVED_CARD: Departure.CARD_REMOVED,
@@ -51,6 +55,9 @@ _MUTE = frozenset(
         Code.E_NOT_TRANSACTED,
     }
 )
+
+
+_PAD_REFUSALS = frozenset(PadRefusal)
 
 
 @dataclass(slots=True)
@@ -84,6 +91,8 @@ class CardChannel:
         self._traffic = traffic
         self.secret_presented = False
         """Whether a PIN or a PUK went out: the card may stand verified."""
+        self._pad_code: int | None = None
+        self._pad_asked = False
 
     @property
     def atr(self) -> bytes:
@@ -102,12 +111,15 @@ class CardChannel:
             CardRemoved, CardReset, CardMute, ReaderFailure, Cancelled: as the contract says.
             MalformedCardData: what came back is no short response APDU.
         """
-        self._checkpoint()
+        if command.entry is None:
+            self._checkpoint()
+        else:
+            self._checkpoint(ENTRY_SECONDS)
         require_present(self._insertion)
         self.secret_presented |= command.secrecy is Secrecy.SECRET_DATA
         octets = encode(command, self.transport)
         try:
-            raw = self._exchange(octets)
+            raw = self._exchange(octets, command.entry)
         finally:
             wipe(octets)
         require_present(self._insertion)
@@ -118,17 +130,31 @@ class CardChannel:
         except ValueError as error:
             raise MalformedCardData(f"{command.header.hex()}: {error}") from None
         _trace(command, response)
+        if command.entry is not None and response.sw.value in _PAD_REFUSALS:
+            raise PinPadFailed(PadRefusal(response.sw.value))
         return response
 
-    def _exchange(self, octets: memoryview) -> bytes:
+    @property
+    def has_pin_pad(self) -> bool:
+        """Whether the reader has a PIN pad that verifies PINs."""
+        if not self._pad_asked:
+            self._pad_code, self._pad_asked = verify_code(self._handle), True
+        return self._pad_code is not None
+
+    def _exchange(self, octets: memoryview, entry: PinEntry | None) -> bytes:
         self._traffic.commands += 1
         self._traffic.sent += len(octets)
         try:
-            raw = self._handle.transmit(octets)
+            raw = self._handle.transmit(octets) if entry is None else self._by_pad(octets, entry)
         except PcscError as error:
             raise handle_failure(error, self._insertion) from error
         self._traffic.received += len(raw)
         return raw
+
+    def _by_pad(self, octets: memoryview, entry: PinEntry) -> bytes:
+        if not self.has_pin_pad or self._pad_code is None:
+            raise ReaderFailure("it has no PIN pad")
+        return self._handle.control(self._pad_code, verify_structure(octets, entry))
 
 
 def encode(command: Command, transport: Transport) -> memoryview:

@@ -159,6 +159,11 @@ class PresentCard:
         return self._services.hold is HoldMode.INSERTION
 
     @property
+    def pin_pad(self) -> bool:
+        """The reader has a PIN pad; known once the card is."""
+        return self._seat.has_pin_pad
+
+    @property
     def is_held(self) -> bool:
         """`hold` succeeded and nothing ended it since."""
         return self._held

@@ -48,6 +48,13 @@ class PresentReader:
         self.card: PresentCard | None = None
         self.unplugged: asyncio.TimerHandle | None = None
         """Runs while its device is gone and PC/SC has not noticed yet."""
+        self._pin_pad = False
+
+    @property
+    def has_pin_pad(self) -> bool:
+        """Whether it has a PIN pad: known from the first card on that was identified in it."""
+        self._pin_pad = self._pin_pad or (self.card is not None and self.card.pin_pad)
+        return self._pin_pad
 
 
 class RosterListener(Protocol):

@@ -88,6 +88,8 @@ class Seat:
         self._driver: Driver | None = None
         self._serial: str | None = None
         self._held: _Held | None = None
+        self.has_pin_pad = False
+        """Whether the reader has a PIN pad, once the card was identified."""
 
     @property
     def is_held(self) -> bool:
@@ -112,6 +114,7 @@ class Seat:
             with connection.transaction():
                 card = self._card_on(connection)
                 known = self._learn(self._named(card), card)
+            self.has_pin_pad = connection.channel.has_pin_pad
         except BaseException as error:
             connection.close(Disposition.RESET if isinstance(error, CardMute) else Disposition.LEAVE)
             raise

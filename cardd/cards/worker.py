@@ -131,8 +131,11 @@ class CardWorker:
                 self._queue.discard(job)
             raise
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, beyond: float = 0.0) -> None:
         """Called on the thread before each command.
+
+        Args:
+            beyond: seconds that this command may take beyond a card's own time.
 
         Raises:
             Cancelled: the running job was given up.
@@ -140,7 +143,7 @@ class CardWorker:
         job = self._running
         if job is not None and job.cancelled:
             raise Cancelled
-        self.busy_since = self._clock()
+        self.busy_since = self._clock() + beyond
 
     def stuck_for(self) -> float:
         """Seconds since the running job's last command went to the library; 0 while there is no job."""

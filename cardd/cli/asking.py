@@ -56,6 +56,18 @@ async def authenticate_on(terminal: Terminal, card: Card, *, last_try: bool) -> 
             terminal.tell(wording.sentence_of(error))
 
 
+async def authenticate_on_reader(terminal: Terminal, card: Card, reader: str, *, last_try: bool) -> Session:
+    """Have the PIN typed on the reader.
+
+    Raises:
+        NotAuthorizedDismissed: one try is left, and the user does not agree to spend it.
+        CarddError: as `Card.authenticate`.
+    """
+    await agree_to_last_try(terminal, card.pin_tries_left, agreed=last_try)
+    terminal.tell(on_reader_text(reader))
+    return await card.authenticate(last_try=last_try or card.pin_tries_left == 1)
+
+
 async def agree_to_last_try(
     terminal: Terminal, tries_left: int | None, purpose: str = PinPurpose.AUTHENTICATE, *, agreed: bool = False
 ) -> None:
@@ -164,6 +176,8 @@ def consent_question(request: ConsentRequest) -> str:
 
 def notice_text(notice: NoticeRequest) -> str | None:
     """What the user is told, as lines of plain text; None for a kind that is not known here."""
+    if notice.kind == "pin-pad":
+        return on_reader_text(notice.reader)
     if notice.kind != "journal":
         return None
     lines = [
@@ -176,6 +190,11 @@ def notice_text(notice: NoticeRequest) -> str | None:
         _("While your session is open, `cardctl journal query` shows you the entries that concern you."),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def on_reader_text(reader: str) -> str:
+    """Where the PIN is typed, with a reader that has a PIN pad."""
+    return _("Type the PIN on the reader {reader}, not here, and press OK there.").format(reader=wording.clean(reader))
 
 
 def pin_question(request: PinRequest) -> str:

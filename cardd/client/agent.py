@@ -52,11 +52,13 @@ class PinRequest:
 @dataclass(frozen=True, slots=True)
 class NoticeRequest:
     """What the user is to be told, in the agent's own words: `kind` says what (journal: that each use of the card is
-    written down, for how long, how holders see their own entries), `holder` whom.
+    written down, for how long, how holders see their own entries; pin-pad: that the PIN is to be typed on `reader`,
+    now), `holder` whom.
     """
 
     kind: str
     holder: str
+    reader: str = ""
 
 
 class Agent(ABC):
@@ -203,7 +205,9 @@ class AgentFace:
             AgentFailed: nobody saw it.
             Cancelled: as `request_pin`.
         """
-        if not await self._ask(self._agent.notify(NoticeRequest(kind, take(details, "holder", str, "")))):
+        if not await self._ask(
+            self._agent.notify(NoticeRequest(kind, take(details, "holder", str, ""), take(details, "reader", str, "")))
+        ):
             raise AgentFailed(reason="it did not show the notice")
 
     def cancel(self) -> None:

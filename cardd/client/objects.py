@@ -49,13 +49,14 @@ _NO_OPTIONS: Options = {}
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A PC/SC reader that is plugged in; `card` is the path of the card in it."""
+    """A PC/SC reader that is plugged in; `card` is the path of the card in it; with `pin_pad`, PINs are typed on it."""
 
     path: str
     name: str
     usb_ids: str
     seat: str
     card: str | None
+    pin_pad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +363,7 @@ def reader_from(path: str, properties: Properties) -> Reader:
         name=take(properties, "Name", str, ""),
         usb_ids=take(properties, "UsbIds", str, ""),
         seat=take(properties, "Seat", str, ""),
+        pin_pad=take(properties, "PinPad", bool, False),
         card=path_or_none(properties, "Card"),
     )
 

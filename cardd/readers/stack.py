@@ -42,6 +42,7 @@ class Code(enum.IntEnum):
     F_COMM_ERROR = 0x8010_0013
     F_UNKNOWN_ERROR = 0x8010_0014
     E_NOT_TRANSACTED = 0x8010_0016
+    E_UNSUPPORTED_FEATURE = 0x8010_001F
     E_READER_UNAVAILABLE = 0x8010_0017
     E_NO_SERVICE = 0x8010_001D
     E_SERVICE_STOPPED = 0x8010_001E
@@ -140,6 +141,7 @@ class ScardModule(Protocol):
     def SCardConnect(self, context: int, reader: str, share: int, protocols: int, /) -> Any: ...  # noqa: N802
     def SCardDisconnect(self, card: int, disposition: int, /) -> Any: ...  # noqa: N802
     def SCardTransmit(self, card: int, protocol: int, command: list[int], /) -> Any: ...  # noqa: N802
+    def SCardControl(self, card: int, code: int, data: list[int], /) -> Any: ...  # noqa: N802
     def SCardBeginTransaction(self, card: int, /) -> Any: ...  # noqa: N802
     def SCardEndTransaction(self, card: int, disposition: int, /) -> Any: ...  # noqa: N802
 
@@ -276,6 +278,16 @@ class CardHandle:
             return bytes(response)
         except (TypeError, ValueError) as error:
             raise PcscError("SCardTransmit", Code.F_UNKNOWN_ERROR, "the response is no byte string") from error
+
+    def control(self, code: int, data: bytes) -> bytes:
+        """Ask something of the reader itself. Raises: PcscError, E_UNSUPPORTED_FEATURE among others."""
+        if not hasattr(self._module, "SCardControl"):  # a third party's stack may have less than pyscard
+            raise PcscError("SCardControl", Code.E_UNSUPPORTED_FEATURE)
+        (response,) = call(self._module, "SCardControl", self._handle, code, list(data), results=1)
+        try:
+            return bytes(response)
+        except (TypeError, ValueError) as error:
+            raise PcscError("SCardControl", Code.F_UNKNOWN_ERROR, "the response is no byte string") from error
 
     def begin_transaction(self) -> None:
         """Keep other programs off the card; blocks while another one does so. Raises: PcscError."""

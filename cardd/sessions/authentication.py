@@ -18,7 +18,7 @@ from cardd.pki.errors import ChallengeMismatch
 from cardd.pki.proof import verify_challenge
 from cardd.sessions.account import Account
 from cardd.sessions.failures import client_errors
-from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, require_tries, rules_or_refuse
+from cardd.sessions.pin import PadPrompt, PinQuestion, PinSource, Purpose, require_form, require_tries, rules_or_refuse
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd.sessions.session import Session
@@ -73,6 +73,26 @@ class Authentication:
                     known = source.may_be_last_try or question.is_last_try
                     return await self._open(caller, pin, login_session, may_be_last=known)
 
+    async def authenticate_on_pad(self, caller: Caller, pad: PadPrompt, login_session: str | None = None) -> Session:
+        """As `authenticate`, with the PIN typed on the reader: no character of it comes here.
+
+        Args:
+            caller, login_session: as there.
+            pad: tells the user.
+
+        Raises:
+            PinPadTimedOut, PinPadCancelled, PinPadFormat, LastTry; CarddError as `authenticate`.
+        """
+        async with self._asking.setdefault(caller.uid, asyncio.Lock()):
+            if (session := self._shared(caller)) is not None:
+                return session
+            question = self._question()
+            require_tries(Purpose.AUTHENTICATE, question.tries_left, may_be_last=pad.may_be_last_try)
+            async with self._presence.proving, pad.shown(question):
+                if (session := self._shared(caller)) is not None:
+                    return session
+                return await self._open(caller, None, login_session, may_be_last=pad.may_be_last_try)
+
     def _turn(self, caller: Caller, source: PinSource) -> AbstractAsyncContextManager[object]:
         """One question at a time to a user; a PIN that comes with the call keeps nobody else waiting."""
         return self._asking.setdefault(caller.uid, asyncio.Lock()) if source.asks_user else nullcontext()
@@ -97,7 +117,10 @@ class Authentication:
             raise CardInUse(holder=holder)
         return question_for(presence, Purpose.AUTHENTICATE, rules, presence.tries_left)
 
-    async def _open(self, caller: Caller, pin: Secret, login_session: str | None, *, may_be_last: bool) -> Session:
+    async def _open(
+        self, caller: Caller, pin: Secret | None, login_session: str | None, *, may_be_last: bool
+    ) -> Session:
+        """Present the PIN; where there is none, have it typed on the reader."""
         presence = self._presence
         await presence.pause_after_wrong()
         presence.require_ready()
@@ -118,7 +141,7 @@ class Authentication:
         presence.happen(Event.PROVEN)
         return self._opened(presence, caller, login_session)
 
-    async def _prove(self, caller: Caller, pin: Secret, *, may_be_last: bool) -> None:
+    async def _prove(self, caller: Caller, pin: Secret | None, *, may_be_last: bool) -> None:
         """Verify the PIN, have a challenge signed, check it; all on one exclusive handle."""
         presence = self._presence
         challenge = secrets.token_bytes(CHALLENGE_LENGTH)
@@ -126,7 +149,10 @@ class Authentication:
         def present_pin_and_sign(card: Card) -> bytes:
             if not may_be_last:
                 require_pin_tries(presence.card, card, Purpose.AUTHENTICATE)
-            card.verify_pin(pin.buffer)
+            if pin is None:
+                card.verify_pin_on_pad()
+            else:
+                card.verify_pin(pin.buffer)
             return card.authenticate(KeyName.AUTHENTICATION, challenge)
 
         await presence.card.hold()

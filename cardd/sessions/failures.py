@@ -33,6 +33,8 @@ def _of_the_request(error: Exception, label: str, key: str, algorithm: str) -> e
     match error:
         case contract.PinError():
             return _pin_error(error)
+        case contract.PinPadFailed():
+            return _PAD_ERRORS[error.reason]()
         case contract.ObjectNotFound():
             return errors.ObjectNotFound(label=errors.shown(label or "certificate"))
         case contract.KeyNotFound():
@@ -56,6 +58,13 @@ def _of_the_card(error: Exception) -> errors.CarddError | None:
             return errors.ReaderFault(detail=str(error) or "no reason given")
     return None
 
+
+_PAD_ERRORS: dict[contract.PadRefusal, type[errors.CarddError]] = {
+    contract.PadRefusal.TIMED_OUT: errors.PinPadTimedOut,
+    contract.PadRefusal.CANCELLED: errors.PinPadCancelled,
+    contract.PadRefusal.MISMATCH: errors.PinPadMismatch,
+    contract.PadRefusal.WRONG_LENGTH: errors.PinPadFormat,
+}
 
 _PLAIN: dict[type[Exception], type[errors.CarddError]] = {
     contract.CardRemoved: errors.CardRemoved,

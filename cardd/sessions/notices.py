@@ -22,6 +22,8 @@ class Notice(enum.StrEnum):
 
     JOURNAL = "journal"
     """That each use of the card is written down, for how long, and how they see their own entries."""
+    PIN_PAD = "pin-pad"
+    """That the PIN is to be typed on the reader, now; cancelled once it was, or will not be."""
 
 
 class Messenger(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,6 +69,21 @@ class PinSource(Protocol):
         Raises:
             LastTry, LastPukTry: it is the last try, and neither the caller nor the user can be known to agree.
             CarddError: nobody answers, or the user closed the question.
+        """
+
+
+class PadPrompt(Protocol):
+    """The reader's PIN pad, as far as its user is concerned: somebody tells them to type there."""
+
+    @property
+    def may_be_last_try(self) -> bool:
+        """Whether the caller said beforehand that the last try may be spent; the pad itself cannot say so."""
+
+    def shown(self, question: PinQuestion) -> AbstractAsyncContextManager[None]:
+        """Tell the user meanwhile to type on the reader.
+
+        Raises:
+            CarddError: nobody may be troubled.
         """
 
 

@@ -24,6 +24,29 @@ class Secrecy(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class PinEntry:
+    """A PIN that the user types on the reader: where its ASCII digits go, from the left, in a command's data field.
+
+    Args:
+        minimum, maximum: number of digits.
+        position: of the PIN block in the data field, 0 to 15.
+        block: its length, 1 to 15 bytes; what the digits do not fill stays as the command has it.
+
+    Raises:
+        ValueError: a field is out of its range.
+    """
+
+    minimum: int
+    maximum: int
+    position: int
+    block: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.minimum <= self.maximum <= self.block <= 0x0F and 0 <= self.position <= 0x0F and self.block):
+            raise ValueError(f"no PIN pad takes {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A command APDU with short lengths.
 
@@ -32,6 +55,7 @@ class Command:
         data: the command data field, 0 to 255 bytes. A secret's buffer is kept as it is, so that its owner can wipe it.
         le: expected length, 1 to 256 (256 is coded 00), or None when no response data is expected.
         secrecy: what a trace must hide.
+        entry: the reader's PIN pad puts a PIN into the data and sends the command itself.
 
     Raises:
         ValueError: a field is out of its range.
@@ -44,6 +68,7 @@ class Command:
     data: bytes | SecretBytes = b""
     le: int | None = None
     secrecy: Secrecy = Secrecy.PUBLIC
+    entry: PinEntry | None = None
 
     def __post_init__(self) -> None:
         for field, value in (("CLA", self.cla), ("INS", self.ins), ("P1", self.p1), ("P2", self.p2)):

@@ -116,8 +116,10 @@ class Channel(Protocol):
     `transmit` sends one command APDU as the transmission protocol wants it and returns its response with 61xx and 6Cxx
     left to the driver's own exchange (`cardd_drivers.exchange` has it ready).
 
+    A command with an `entry` goes by the reader's PIN pad.
+
     Raises (transmit):
-        CardRemoved, CardReset, CardMute, ReaderFailure, Cancelled.
+        CardRemoved, CardReset, CardMute, ReaderFailure, Cancelled; PinPadFailed for a command with an `entry`.
     """
 
     @property
@@ -184,6 +186,15 @@ class Card(Protocol):
 
         Raises:
             PinFormat: refused before the card saw it. PinIncorrect, PinBlocked.
+        """
+
+    def verify_pin_on_pad(self) -> None:
+        """Have the user type the PIN on the reader's PIN pad; asked for where the channel's reader has one.
+
+        The driver sends its VERIFY with `Command.entry` set, its PIN block filled with padding.
+
+        Raises:
+            PinPadFailed: the user did not, or typed what cannot be. PinIncorrect, PinBlocked.
         """
 
     def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
@@ -315,6 +326,23 @@ class PinIncorrect(PinError):
 
 class PinBlocked(PinError):
     """No try is left."""
+
+
+class PadRefusal(enum.IntEnum):
+    """What a PIN pad answers in the card's place (PC/SC part 10, 2.6.1): the status word."""
+
+    TIMED_OUT = 0x6400
+    CANCELLED = 0x6401
+    MISMATCH = 0x6402
+    WRONG_LENGTH = 0x6403
+
+
+class PinPadFailed(CardError):
+    """No PIN came from the reader's PIN pad; the card has seen nothing and no try is lost."""
+
+    def __init__(self, reason: PadRefusal) -> None:
+        super().__init__(reason.name)
+        self.reason = reason
 
 
 class UnexpectedResponse(CardError):

@@ -9,6 +9,7 @@ results or ``error`` (a name for programs) and ``message`` (a sentence for peopl
 | remove | reader | reader |
 | tap | reader, profile, milliseconds (1000) | as insert, once the card has gone again |
 | trace | reader | reader, then a line of a transcript for each exchange, until the client leaves |
+| pin-pad | reader, key (``ok``, ``cancel``, ``time-out``), digits | reader |
 | status | | readers: name, card, profile, holder, card_number, atr, faults of each |
 | fault | reader, fault (``sw@3:6F00``) | reader, faults |
 | clear-faults | reader | reader |
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cardsim.trace import ExchangeFeed
+    from cardsim.transports.pcsc.pin_pad import PinPad
     from cardsim.transports.reader import CardReader
 
 Answer = dict[str, object]
@@ -119,6 +121,7 @@ class ControlDesk:
             "remove": (frozenset({"reader"}), self._remove),
             "tap": (frozenset({"reader", "profile", "milliseconds"}), self._tap),
             "trace": (frozenset({"reader"}), lambda fields: {"reader": self._reader(fields).name}),
+            "pin-pad": (frozenset({"reader", "key", "digits"}), self._pin_pad),
             "status": (frozenset(), self._status),
             "fault": (frozenset({"reader", "fault"}), self._fault),
             "clear-faults": (frozenset({"reader"}), self._clear_faults),
@@ -202,6 +205,19 @@ class ControlDesk:
         self._wait(int(text) / 1000)
         reader.remove()
         return answer
+
+    def _pin_pad(self, fields: Mapping[str, str]) -> Answer:
+        """Press keys on a reader's PIN pad."""
+        reader = self._reader(fields)
+        pad: PinPad | None = getattr(reader, "pin_pad", None)  # a reader of pcscd's has none
+        if pad is None:
+            raise ControlError("unsupported", f"{reader.name} has no PIN pad")
+        digits, key = fields.get("digits", ""), fields.get("key", "ok")
+        keys = {"ok": lambda: pad.enter(digits), "cancel": pad.cancel, "time-out": pad.time_out}
+        if key not in keys or not (digits.isascii() and (digits.isdecimal() or not digits)):
+            raise ControlError("bad-request", f"key is one of {', '.join(keys)}, digits are decimal digits")
+        keys[key]()
+        return {"reader": reader.name}
 
     def feed(self, name: str) -> ExchangeFeed:
         """Return the exchanges of a reader.

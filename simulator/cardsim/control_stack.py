@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cardsim.transports.inprocess import InProcessPcsc
 
-_OPTIONS = ("control", "home", "inserted", "profile", "reader", "timing")
+_OPTIONS = ("control", "home", "inserted", "pin-pad", "profile", "reader", "timing")
 _DEFAULT_READER = "Simulated Reader 00 00"
 _YES_NO = {"yes": True, "no": False}
 
@@ -38,6 +38,8 @@ def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPc
     profiles.load(profile)  # a wrong one is told now, not at the first insertion
     cupboard = CardCupboard(Path(options["home"]) if "home" in options else None, timing=timing)
     reader = stack.add_reader(options.get("reader", _DEFAULT_READER))
+    if _yes_no(options, "pin-pad"):
+        reader.add_pin_pad()
     desk = ControlDesk(stack, cupboard, profile)
     if "control" in options:
         server = ControlServer(Path(options["control"]), desk)

@@ -69,15 +69,21 @@ class Running:
 
 @contextmanager
 def running_cardd(
-    *, sections: dict[str, str] | None = None, policy: str | None = None, rules: str = SERVING_RULES
+    *,
+    sections: dict[str, str] | None = None,
+    policy: str | None = None,
+    rules: str = SERVING_RULES,
+    pin_pad: bool = False,
 ) -> Iterator[Running]:
-    """A cardd without pcscd, its reader empty."""
+    """A cardd without pcscd, its reader empty, with a PIN pad where that is wanted."""
     with tempfile.TemporaryDirectory(prefix="cardd-test-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         home = pki_store().directory
         pki_store().root_certificate()  # its small keys are made before the stage would make large ones
-        with Stage(folder, home, policy=policy or OPEN_POLICY, sections=sections, rules=rules) as stage:
+        with Stage(
+            folder, home, policy=policy or OPEN_POLICY, sections=sections, rules=rules, pin_pad=pin_pad
+        ) as stage:
             yield Running(stage)
 
 

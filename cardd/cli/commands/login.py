@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cardd.cli import wording
-from cardd.cli.asking import authenticate_on, refuse_last_try
+from cardd.cli.asking import authenticate_on, authenticate_on_reader, refuse_last_try
 from cardd.cli.choice import choose_card, choose_session, named_session, while_inserted
 from cardd.cli.i18n import _
 from cardd.cli.options import CardOption, LastTryOption, PinFdOption
@@ -76,4 +76,9 @@ async def _with_descriptor(card: Card, pin_fd: int, *, last_try: bool) -> Sessio
 async def _on_terminal(client: CarddClient, card: Card, holder: str, *, last_try: bool) -> Session:
     with controlling_terminal() as terminal:
         terminal.tell(_("Card of {holder}").format(holder=holder))
-        return await while_inserted(client, card, authenticate_on(terminal, card, last_try=last_try))
+        pads = [reader.name for reader in await client.readers() if reader.path == card.reader and reader.pin_pad]
+        if pads:
+            asking = authenticate_on_reader(terminal, card, pads[0], last_try=last_try)
+        else:
+            asking = authenticate_on(terminal, card, last_try=last_try)
+        return await while_inserted(client, card, asking)

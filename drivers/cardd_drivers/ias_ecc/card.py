@@ -105,6 +105,12 @@ class IasEccCard:
         self._files.select_df(df_of(self._application))
         self._presentation.present(self._application, target, commands.verify, pin)
 
+    def verify_pin_on_pad(self) -> None:
+        """Have the PIN typed on the reader, with the application selected first."""
+        target = self._pin()
+        self._files.select_df(df_of(self._application))
+        self._presentation.present_by_pad(self._application, target)
+
     def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         """Replace the PIN; both are judged before the card sees either."""
         target = self._pin()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cardd_drivers.apdu import SW, Command, Response, StatusWord
+from cardd_drivers.apdu import SW, Command, PinEntry, Response, StatusWord
 from cardd_drivers.contract import (
     ErrorReference,
     MalformedCardData,
@@ -24,6 +24,8 @@ from cardd_drivers.secret_memory import SecretBytes, secret_room, wipe
 
 _NO_INFORMATION = StatusWord(0x6300)
 """Verification failed, tries not told (ISO 7816-4 table 6)."""
+_PAD_BLOCK_MAX = 0x0F
+"""Bytes of a PIN block that a PIN pad can form: four bits of bmPINBlockString (PC/SC part 10, 2.5.2)."""
 _BLOCKED = frozenset({SW.AUTHENTICATION_METHOD_BLOCKED, SW.REFERENCE_DATA_NOT_USABLE, StatusWord(0x63C0)})
 """6983, the 63C0 that a published trace has on the last try, and 6984: the card takes this PIN no more."""
 
@@ -74,6 +76,18 @@ def padded(pin: PinObject, *secrets: SecretBytes) -> Iterator[memoryview]:
         yield block
     finally:
         wipe(block)
+
+
+def pad_entry(pin: PinObject) -> tuple[bytearray, PinEntry]:
+    """The PIN block before a pad fills it, and how it does.
+
+    Raises:
+        MalformedCardData: the PIN is no ASCII digits in a padded block of 15 bytes at most: a pad cannot form it.
+    """
+    padded_block = PinFlag.NEEDS_PADDING in pin.flags and pin.pad is not None and pin.stored <= _PAD_BLOCK_MAX
+    if pin.type is not PinType.ASCII_NUMERIC or not padded_block:
+        raise MalformedCardData("a PIN that a PIN pad cannot form")
+    return bytearray([pin.pad or 0]) * pin.stored, PinEntry(pin.minimum, pin.maximum, position=0, block=pin.stored)
 
 
 def status(response: Response, command: Command) -> PinStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from cardd_drivers.apdu import Command
 from cardd_drivers.contract import ErrorReference, PinStatus
@@ -57,6 +58,18 @@ class Presentation:
         with pins.padded(pin, *characters) as block:
             command = make(pin.reference, block)
             pins.require_accepted(self._exchange.send(command), command, meant)
+
+    def present_by_pad(self, application: Application, pin: PinObject) -> None:
+        """VERIFY with the PIN that the user types on the reader.
+
+        Raises:
+            PinPadFailed, PinIncorrect, PinBlocked, SecurityStatusNotSatisfied, UnexpectedResponse.
+            MalformedCardData: a PIN pad cannot form the card's PIN block.
+        """
+        self._select_for(application, pin)
+        block, entry = pins.pad_entry(pin)
+        command = replace(commands.verify(pin.reference, block), entry=entry)
+        pins.require_accepted(self._exchange.send(command), command, ErrorReference.PIN)
 
     def send(self, command: Command) -> None:
         """Send a command that carries no secret.

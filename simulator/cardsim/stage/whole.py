@@ -29,6 +29,7 @@ class Stage:
         sections: further configuration of cardd as TOML text by section name.
         rules: who may do what, as ``CarddProcess`` takes it.
         timing: the cards take the time of real ones.
+        pin_pad: the reader has one.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Stage:
         sections: Mapping[str, str] | None = None,
         rules: str = SERVING_RULES,
         timing: bool = False,
+        pin_pad: bool = False,
     ) -> None:
         self.folder = folder
         self.profile = profiles.load(profile)
@@ -48,7 +50,7 @@ class Stage:
         self.bus = PrivateBus(policy=policy)
         self._profile_name = profile
         self._store = PkiStore(home)
-        self._sections = {"readers": self._readers(timing), **(sections or {})}
+        self._sections = {"readers": self._readers(timing, pin_pad), **(sections or {})}
         self._rules = rules
         self._running = contextlib.ExitStack()
 
@@ -119,11 +121,12 @@ class Stage:
         """
         ask(self.control, "clear-faults")
 
-    def _readers(self, timing: bool) -> str:
+    def _readers(self, timing: bool, pin_pad: bool) -> str:
         options = {
             "control": str(self.control),
             "home": str(self._store.directory),
             "inserted": "no",
+            "pin-pad": "yes" if pin_pad else "no",
             "profile": self._profile_name,
             "timing": "yes" if timing else "no",
         }

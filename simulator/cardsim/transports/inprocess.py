@@ -18,7 +18,9 @@ from cardsim.transports.pcsc import connections
 from cardsim.transports.pcsc.arguments import byte_list, integer, reader_statuses, text
 from cardsim.transports.pcsc.constants import ERROR_MESSAGES, ScardConstants
 from cardsim.transports.pcsc.exchange import LONGEST_MESSAGE, transmit
+from cardsim.transports.pcsc.exchange import control as control_reader
 from cardsim.transports.pcsc.manager import Manager, ScardError
+from cardsim.transports.pcsc.pin_pad import CONTROL_BASE
 from cardsim.transports.pcsc.reader import InProcessReader
 from cardsim.transports.pcsc.status import wait_for_change
 from cardsim.transports.reader import ReaderError
@@ -31,12 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InProcessPcsc", "InProcessReader", "create"]
 
-# pcsc-lite: PCSCLITE_MAX_READERS_CONTEXTS, MAX_READERNAME, and the base of SCARD_CTL_CODE.
+# pcsc-lite: PCSCLITE_MAX_READERS_CONTEXTS, MAX_READERNAME.
 _MOST_READERS = 16
 _LONGEST_NAME = 128
-_CONTROL_BASE = 0x42000000
-# Control code of PC/SC part 10 that asks for the list of features.
-_GET_FEATURE_REQUEST = 3400
 _SCOPES = range(4)
 _PCI = {
     ScardConstants.SCARD_PROTOCOL_T0: ScardConstants.SCARD_PROTOCOL_T0,
@@ -265,14 +264,13 @@ class InProcessPcsc(ScardConstants):
         return _values([[]], exchange)
 
     def SCardControl(self, hcard: int, control_code: int, inbuffer: list[int]) -> list[Any]:
-        """Return ``[result, answer]``: the list of features, which is empty, or that a code is not supported."""
-        byte_list(inbuffer)
-        features = self.SCARD_CTL_CODE(_GET_FEATURE_REQUEST)
+        """Return ``[result, answer]``: the list of features, or what a PIN by the reader's pad gave."""
+        data = byte_list(inbuffer)
 
         def control() -> list[Any]:
             handle = self._manager.handle(integer(hcard))
             with self._manager.call(handle.context):
-                return [list(connections.control(handle, integer(control_code), features))]
+                return [list(control_reader(self._manager, handle, integer(control_code), data))]
 
         return _values([[]], control)
 
@@ -289,7 +287,7 @@ class InProcessPcsc(ScardConstants):
     @staticmethod
     def SCARD_CTL_CODE(code: int) -> int:
         """Return the control code of a function number."""
-        return _CONTROL_BASE + integer(code)
+        return CONTROL_BASE + integer(code)
 
     @staticmethod
     def SCardGetErrorMessage(code: int) -> str:
@@ -331,7 +329,8 @@ def create(options: Mapping[str, str]) -> InProcessPcsc:
 
     Args:
         options: ``reader`` name, ``profile``, ``home`` of the fictional PKI and its cards, ``inserted`` (yes or no),
-            ``timing`` of a real card (yes or no), ``control`` path of the control socket; each may be left out.
+            ``timing`` of a real card (yes or no), ``pin-pad`` of the reader (yes or no), ``control`` path of its
+            socket; each may be left out.
 
     Raises: ``ValueError`` for an option that is unknown or unfit, named; ``ReaderError``, ``OSError``.
     """

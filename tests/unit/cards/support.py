@@ -129,6 +129,9 @@ class SmallCardDriven:
         if response.sw != SW.SUCCESS:
             raise PinIncorrect(response.sw.tries_left)
 
+    def verify_pin_on_pad(self) -> None:
+        raise NotImplementedError
+
     def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         raise NotImplementedError
 

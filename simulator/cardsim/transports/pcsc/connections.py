@@ -220,19 +220,6 @@ def attribute(handle: Handle, identifier: int) -> bytes:
     return values[identifier]
 
 
-def control(handle: Handle, code: int, feature_request: int) -> bytes:
-    """SCardControl: the reader has no feature, and says so when asked for the list.
-
-    Returns: the list of features, empty.
-    """
-    check_connected(handle)
-    check_sharing(handle)
-    check_available(handle.reader)
-    if code != feature_request:
-        raise ScardError(C.SCARD_E_UNSUPPORTED_FEATURE)
-    return b""
-
-
 def release(manager: Manager, context: Context) -> None:
     """SCardReleaseContext: connections left open end; one with a transaction has its card reset."""
     for handle in list(context.handles.values()):

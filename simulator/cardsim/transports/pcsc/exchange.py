@@ -14,6 +14,7 @@ from cardsim.transports.pcsc.connections import (
 )
 from cardsim.transports.pcsc.constants import ScardConstants as C
 from cardsim.transports.pcsc.manager import ScardError
+from cardsim.transports.pcsc.pin_pad import GET_FEATURE_REQUEST
 from cardsim.transports.pcsc.reader import ReaderState
 
 if TYPE_CHECKING:
@@ -58,6 +59,25 @@ def transmit(manager: Manager, handle: Handle, protocol: int, command: bytes) ->
     if len(answer) > LONGEST_MESSAGE:
         raise ScardError(C.SCARD_E_INSUFFICIENT_BUFFER)
     return answer
+
+
+def control(manager: Manager, handle: Handle, code: int, data: bytes) -> bytes:
+    """SCardControl: the list of features, which is empty without a PIN pad, or a PIN by the pad.
+
+    Returns: the output.
+    Raises: ``ScardError``; SCARD_E_UNSUPPORTED_FEATURE for another code.
+    """
+    check_connected(handle)
+    check_sharing(handle)
+    check_available(handle.reader)
+    pad = handle.reader.pin_pad
+    if pad is not None:
+        return pad.control(
+            handle, code, data, lambda command: transmit(manager, handle, handle.reader.protocol, command)
+        )
+    if code != GET_FEATURE_REQUEST:
+        raise ScardError(C.SCARD_E_UNSUPPORTED_FEATURE)
+    return b""
 
 
 def _exchange(manager: Manager, handle: Handle, insertion: Insertion, command: bytes) -> bytes:

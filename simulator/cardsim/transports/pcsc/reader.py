@@ -12,6 +12,7 @@ from cardsim.faults import FaultInjector
 from cardsim.inserted import CardMuteError, InsertedCard
 from cardsim.trace import ExchangeFeed
 from cardsim.transports.pcsc.constants import ScardConstants as C
+from cardsim.transports.pcsc.pin_pad import PinPad
 from cardsim.transports.pcsc.worker import CardWorker
 from cardsim.transports.reader import ReaderError
 
@@ -82,6 +83,7 @@ class InProcessReader:
         self.after: Callable[[int, bytes, bytes], None] | None = None
         self.before_count = 0
         self.after_count = 0
+        self.pin_pad: PinPad | None = None
         self._manager = manager
         self._powered = False
         self._unused_since = 0.0
@@ -95,6 +97,12 @@ class InProcessReader:
         """Return the card that is in."""
         insertion = self.insertion
         return None if insertion is None else insertion.card.card
+
+    def add_pin_pad(self) -> PinPad:
+        """Give the reader a PIN pad; programs learn of it when they ask for its features."""
+        with self._manager.lock:
+            self.pin_pad = self.pin_pad or PinPad(self._manager)
+            return self.pin_pad
 
     def insert(self, card: SimulatedCard) -> None:
         """Put a card in; it is powered and visible when this returns.
