@@ -252,6 +252,13 @@ class UnknownCard(CarddError):
     sentence = N_("No driver knows this card; it may be no health professional's card.")
 
 
+class ForeignCard(CarddError):
+    """Fields: kind."""
+
+    short_name = "ForeignCard"
+    sentence = N_("This is no health professional's card ({kind}), and cardd leaves it alone; insert the CPS.")
+
+
 class CardNotReady(CarddError):
     """Fields: state."""
 

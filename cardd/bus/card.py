@@ -154,8 +154,7 @@ class CardInterface(Interface):
     @dbus_property("s")
     def kind(self) -> str:
         """What sort of card."""
-        identity = self.presence.card.identity
-        return "" if identity is None else identity.kind.value
+        return self.presence.card.kind
 
     @dbus_property("i")
     def pin_tries_left(self) -> int:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from cardd.cards.channel import Checkpoint, Traffic, require_present
 from cardd.cards.connection import ANOTHER_PROGRAM, HeldByAnother, HoldMode
 from cardd.cards.drivers import Drivers
+from cardd.cards.foreign import ForeignKind, foreign_kind
 from cardd.cards.seat import CardChanged, Known, NoDriver, Seat
 from cardd.cards.worker import CardWorker, Priority, Workers
 from cardd.readers.events import Availability
@@ -58,6 +59,8 @@ class CardState(enum.StrEnum):
     """Another program holds it, so that it could not be identified."""
     UNKNOWN = "unknown"
     """No driver knows it."""
+    FOREIGN = "foreign"
+    """It is known, and left alone (`cardd.cards.foreign`)."""
     FAILED = "failed"
 
 
@@ -130,6 +133,18 @@ class PresentCard:
         return None if self._known is None else self._known.driver
 
     @property
+    def foreign(self) -> ForeignKind | None:
+        """Which card it is that is left alone; None for any other."""
+        return foreign_kind(self.insertion.atr)
+
+    @property
+    def kind(self) -> str:
+        """What sort of card; empty until it is known."""
+        if self.foreign is not None:
+            return self.foreign.value
+        return "" if self.identity is None else self.identity.kind.value
+
+    @property
     def identity(self) -> Identity | None:
         """What names the card."""
         return None if self._known is None else self._known.identity
@@ -174,6 +189,9 @@ class PresentCard:
 
     async def identify(self) -> None:
         """Learn what the card is; `state` and `problem` say how it went. Raises nothing of the card's."""
+        if self.foreign is not None:
+            self._settle(CardState.FOREIGN, None)
+            return
         try:
             known = await self._identified()
         except HeldByAnother as error:

@@ -116,7 +116,7 @@ _BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
             errors.Busy,
         ),
     ),
-    (ExitCode.NOT_TRUSTED, (errors.NotTrusted, errors.UnknownCard, errors.ProofFailed)),
+    (ExitCode.NOT_TRUSTED, (errors.NotTrusted, errors.UnknownCard, errors.ForeignCard, errors.ProofFailed)),
     (
         ExitCode.FAILURE,
         (token_errors.RegistryUnavailable, token_errors.DaemonKeyUnusable, token_errors.TooManyChallenges),

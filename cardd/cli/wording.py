@@ -31,6 +31,7 @@ _CARD_STATES: Mapping[str, str] = {
     CardState.IDENTIFIED: N_("ready"),
     CardState.IN_USE: N_("held by another program"),
     CardState.UNKNOWN: N_("unknown to cardd"),
+    CardState.FOREIGN: N_("left alone by cardd"),
     CardState.FAILED: N_("unreadable"),
 }
 
@@ -38,6 +39,7 @@ _CARD_KINDS = {
     "cps3": "CPS3",
     "cps4": "CPS4",
     "cps3-contactless": N_("CPS3, contactless"),
+    "vitale": "Vitale",
     "other": N_("other"),
 }
 
@@ -60,6 +62,7 @@ _TRUST_REASONS = {
 }
 
 _OTHER_WORDS = {
+    "vitale": "Vitale",
     "another program": N_("another program"),
     "a PIN is needed": N_("a PIN is needed"),
     "the PIN must be asked for, and the call forbids asking": N_(

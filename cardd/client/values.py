@@ -29,6 +29,7 @@ class CardState(StrEnum):
     IDENTIFIED = "identified"
     IN_USE = "in-use"
     UNKNOWN = "unknown"
+    FOREIGN = "foreign"
     FAILED = "failed"
 
 

@@ -109,8 +109,8 @@ class Account:
     def identified(self, presence: Presence) -> None:
         """It said who it is, and its certificate was judged."""
         trust = "" if presence.trust is None else presence.trust.reason.value
-        kind = "" if presence.card.identity is None else presence.card.identity.kind.value
-        self.noted(Kind.IDENTIFIED, presence, {**_where(presence), Detail.TRUST: trust, Detail.CARD_KIND: kind})
+        what = {**_where(presence), Detail.TRUST: trust, Detail.CARD_KIND: presence.card.kind}
+        self.noted(Kind.IDENTIFIED, presence, what)
 
     async def machine_suspended(self) -> None:
         """The machine goes to sleep; returns when this, and all that was noted before, is on the disk. A journal that

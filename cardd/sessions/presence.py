@@ -17,6 +17,7 @@ from cardd.errors import (
     CarddError,
     CardNotReady,
     CardRemoved,
+    ForeignCard,
     NotTrusted,
     PinIncorrect,
     PukIncorrect,
@@ -128,6 +129,8 @@ class Presence:
         """Why the card cannot be used as it is, as a client may be told."""
         if self.card.state is CardState.UNKNOWN:
             return UnknownCard()
+        if self.card.foreign is not None:
+            return ForeignCard(kind=self.card.foreign.value)
         return None if self.card.problem is None else self._as_client_error(self.card.problem)
 
     def happen(self, event: Event) -> None:

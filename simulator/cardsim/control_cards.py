@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cardsim import profiles
+from cardsim.look_alike import LOOK_ALIKES, LookAlikeCard
 from cardsim.personalise import personalise
 from cardsim.pki import PkiStore
 from cardsim.timing import TimedCard
@@ -33,6 +34,24 @@ class PreparedCard:
     profile: Profile
     card: SimulatedCard
 
+    @property
+    def name(self) -> str:
+        """Return the profile's name."""
+        return self.profile.name
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedLookAlike:
+    """A card that is but an answer to reset (``cardsim.look_alike``).
+
+    Attributes:
+        name: what it is.
+        card: the card itself.
+    """
+
+    name: str
+    card: LookAlikeCard
+
 
 class CardCupboard:
     """Makes cards of profiles and keeps them.
@@ -55,6 +74,7 @@ class CardCupboard:
         self._timing = timing
         self._lock = threading.Lock()
         self._prepared: dict[str, PreparedCard] = {}
+        self._look_alikes = {name: PreparedLookAlike(name, LookAlikeCard(atr)) for name, atr in LOOK_ALIKES.items()}
 
     def card(self, name: str) -> PreparedCard:
         """Return the card of a profile, the same at each call.
@@ -72,7 +92,12 @@ class CardCupboard:
                 self._prepared[name] = PreparedCard(profile, TimedCard(card) if timed else card)
             return self._prepared[name]
 
-    def owner(self, card: SimulatedCard | None) -> PreparedCard | None:
+    def any_card(self, name: str) -> PreparedCard | PreparedLookAlike:
+        """Return a look-alike by its name, else as ``card``."""
+        return self._look_alikes.get(name) or self.card(name)
+
+    def owner(self, card: SimulatedCard | None) -> PreparedCard | PreparedLookAlike | None:
         """Return what a card was made from; None for a card that is not from here."""
         with self._lock:
-            return next((each for each in self._prepared.values() if each.card is card), None)
+            kept: tuple[PreparedCard | PreparedLookAlike, ...] = (*self._prepared.values(), *self._look_alikes.values())
+            return next((each for each in kept if each.card is card), None)

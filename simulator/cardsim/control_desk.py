@@ -24,7 +24,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard
+from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard, PreparedLookAlike
 from cardsim.faults import Fault, FaultSpecificationError
 from cardsim.pki.sized import CertificateSizeError
 from cardsim.pki.store import PkiStoreError
@@ -164,7 +164,7 @@ class ControlDesk:
 
     def _give_cards(self, reader: CardReader) -> None:
         """Let a reader's faults swap cards."""
-        reader.faults.cards = lambda name: self._cupboard.card(name).card
+        reader.faults.cards = lambda name: self._cupboard.any_card(name).card
 
     def _reader(self, fields: Mapping[str, str]) -> CardReader:
         readers = self._rack.readers()
@@ -182,10 +182,10 @@ class ControlDesk:
     def _insert(self, fields: Mapping[str, str]) -> Answer:
         reader = self._reader(fields)
         name = fields.get("profile") or self._last_profile.get(reader.name, self._first_profile)
-        prepared = self._cupboard.card(name)
+        prepared = self._cupboard.any_card(name)
         for other in self._rack.readers():
             if other.card is prepared.card:
-                raise ReaderError(f"the card of profile {prepared.profile.name} is in {other.name} already")
+                raise ReaderError(f"the card of profile {prepared.name} is in {other.name} already")
         reader.insert(prepared.card)
         self._last_profile[reader.name] = name
         return {"reader": reader.name, **self._whose(reader)}
@@ -246,6 +246,8 @@ class ControlDesk:
         prepared = self._cupboard.owner(reader.card)
         if prepared is None:
             return {"profile": None, "holder": None, "card_number": None}
+        if isinstance(prepared, PreparedLookAlike):
+            return {"profile": prepared.name, "holder": None, "card_number": None}
         profile = prepared.profile
         return {
             "profile": profile.name,

@@ -9,6 +9,7 @@ from cardsim import profiles
 from cardsim.control import ControlServer
 from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard
 from cardsim.control_desk import ControlDesk
+from cardsim.look_alike import LOOK_ALIKES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,8 @@ def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPc
             raise ValueError(f"unknown option {name!r} of the cardsim backend: one of {', '.join(_OPTIONS)}")
     inserted, timing = _yes_no(options, "inserted"), _yes_no(options, "timing")
     profile = options.get("profile", DEFAULT_PROFILE)
-    profiles.load(profile)  # a wrong one is told now, not at the first insertion
+    if profile not in LOOK_ALIKES:
+        profiles.load(profile)  # a wrong one is told now, not at the first insertion
     cupboard = CardCupboard(Path(options["home"]) if "home" in options else None, timing=timing)
     reader = stack.add_reader(options.get("reader", _DEFAULT_READER))
     if _yes_no(options, "pin-pad"):
@@ -47,7 +49,7 @@ def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPc
         stack.on_close(server.close)
     if inserted:
         try:
-            reader.insert(cupboard.card(profile).card)
+            reader.insert(cupboard.any_card(profile).card)
         except BaseException:
             stack.close()
             raise

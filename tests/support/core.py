@@ -213,12 +213,14 @@ async def running_core(
     account: Account | None = None,
     judged_by: Callable[[TrustStore], Environment] | None = None,
     idle: float = 0,
+    pcsc: InProcessPcsc | None = None,
 ) -> AsyncIterator[Core]:
     """A core with one reader; everything has stopped afterwards. Its journal is `Noted`, unless an account is given.
 
-    Cards are judged by the simulator's authorities, or by what `judged_by` makes of their store.
+    Cards are judged by the simulator's authorities, or by what `judged_by` makes of their store. The stack is a fresh
+    one, or that of a test which wants other readers beside.
     """
-    pcsc = InProcessPcsc()
+    pcsc = pcsc or InProcessPcsc()
     reader = pcsc.add_reader(READER)
     running = _running(
         PcscStack(pcsc),

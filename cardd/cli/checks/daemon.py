@@ -117,6 +117,9 @@ def _unusable(name: str, card: Card) -> Finding:
             _("No driver knows this card."),
             _("Insert a health professional's card (CPS), chip first; a Vitale card is not read by cardd."),
         )
+    if card.state == CardState.FOREIGN:
+        kind = wording.card_kind(card.kind)
+        return Finding(name, State.OK, _("cardd leaves this card alone ({kind}).").format(kind=kind))
     if card.state == CardState.FAILED:
         return Finding(
             name,

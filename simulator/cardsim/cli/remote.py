@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from cardsim.control import default_path
 from cardsim.control_client import ask
 from cardsim.control_desk import ControlError
 from cardsim.faults import Fault, FaultSpecificationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def insert(
@@ -28,7 +31,7 @@ def insert(
     if json:
         print_json(answer)
     else:
-        print(f"{answer['reader']}: {answer['profile']}, {answer['holder']}, card {answer['card_number']}")
+        print(f"{answer['reader']}: {_whose(answer)}")
 
 
 def remove(reader: ReaderOption = None, control: ControlOption = None, json: JsonOption = False) -> None:
@@ -106,9 +109,16 @@ def status(control: ControlOption = None, json: JsonOption = False) -> None:
         print_json(answer)
         return
     for reader in answer["readers"]:
-        holder = f"{reader['profile']}, {reader['holder']}, card {reader['card_number']}" if reader["card"] else "empty"
+        holder = _whose(reader) if reader["card"] else "empty"
         faults = f"; faults: {', '.join(reader['faults'])}" if reader["faults"] else ""
         print(f"{reader['name']}: {holder}{faults}")
+
+
+def _whose(answer: Mapping[str, Any]) -> str:
+    """Say which card it is; a look-alike has no holder."""
+    if answer["holder"] is None:
+        return str(answer["profile"])
+    return f"{answer['profile']}, {answer['holder']}, card {answer['card_number']}"
 
 
 def _described(answer: dict[str, Any], name: str | None) -> dict[str, Any]:

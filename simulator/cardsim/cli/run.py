@@ -20,7 +20,7 @@ from cardsim.cli.output import (
     print_pairs,
 )
 from cardsim.control import ControlServer, default_path
-from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard
+from cardsim.control_cards import DEFAULT_PROFILE, CardCupboard, PreparedLookAlike
 from cardsim.control_desk import ControlDesk, FixedRack
 from cardsim.faults import Fault, FaultSpecificationError
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
@@ -67,7 +67,7 @@ def run(
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     with failures(), contextlib.ExitStack() as running:
         cupboard = CardCupboard(home, timing=timing)
-        prepared = cupboard.card(profile)
+        prepared = cupboard.any_card(profile)
         reader = VpcdReader(vpcd)
         desk = ControlDesk(FixedRack(reader), cupboard, profile)
         for each in (*(fault or ()), *faults_of(faults)):
@@ -83,14 +83,10 @@ def run(
         signal.sigwait(_STOPPING)
 
 
-def _print_card(prepared: PreparedCard, reader: VpcdReader, control: Path, json: bool) -> None:
-    profile = prepared.profile
+def _print_card(prepared: PreparedCard | PreparedLookAlike, reader: VpcdReader, control: Path, json: bool) -> None:
     described = {
-        "profile": profile.name,
-        "holder": f"{profile.holder.display_name}, {profile.holder.title}",
-        "card_number": profile.card.number,
-        "pin": profile.card.pin,
-        "puk": profile.card.puk,
+        "profile": prepared.name,
+        **_holder_of(prepared),
         "reader": reader.name,
         "control": str(control),
     }
@@ -99,3 +95,15 @@ def _print_card(prepared: PreparedCard, reader: VpcdReader, control: Path, json:
     else:
         words = {"card_number": "card number", "pin": "PIN", "puk": "PUK"}
         print_pairs({words.get(name, name): value for name, value in described.items()})
+
+
+def _holder_of(prepared: PreparedCard | PreparedLookAlike) -> dict[str, str]:
+    if isinstance(prepared, PreparedLookAlike):
+        return {}
+    profile = prepared.profile
+    return {
+        "holder": f"{profile.holder.display_name}, {profile.holder.title}",
+        "card_number": profile.card.number,
+        "pin": profile.card.pin,
+        "puk": profile.card.puk,
+    }

@@ -50,9 +50,12 @@ class InProcessPcsc(ScardConstants):
 
     Args:
         clock: monotonic seconds.
+        as_pyscard: keep to pcsc-lite's 16 readers and to the ASCII names that pyscard waits on; else there may be any
+            number of readers, of any names.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, as_pyscard: bool = True) -> None:
+        self._as_pyscard = as_pyscard
         self._manager = Manager(clock)
         self._closers: list[Callable[[], None]] = []
 
@@ -62,21 +65,28 @@ class InProcessPcsc(ScardConstants):
         """Plug a reader in, without a card.
 
         Args:
-            name: as SCardListReaders is to give it; ASCII, at most 127 characters.
+            name: as SCardListReaders is to give it; ASCII, at most 127 characters (see ``as_pyscard``).
 
         Raises: ``ReaderError``: the name is unfit or taken, or there are 16 readers.
         """
-        if not name or not name.isascii() or not name.isprintable() or len(name) >= _LONGEST_NAME:
-            raise ReaderError(f"a reader's name has 1 to {_LONGEST_NAME - 1} ASCII characters")
+        if not self._may_be_named(name):
+            ascii_only = f"1 to {_LONGEST_NAME - 1} ASCII characters"
+            any_kind = "at least one character, and none of them is NUL"
+            raise ReaderError(f"a reader's name has {ascii_only if self._as_pyscard else any_kind}")
         with self._manager.lock:
             if name in self._manager.readers:
                 raise ReaderError(f"there is a reader {name!r} already")
-            if len(self._manager.readers) >= _MOST_READERS:
+            if self._as_pyscard and len(self._manager.readers) >= _MOST_READERS:
                 raise ReaderError(f"PC/SC serves at most {_MOST_READERS} readers")
             reader = InProcessReader(name, self._manager)
             self._manager.readers[name] = reader
             self._manager.changes.notify_all()
         return reader
+
+    def _may_be_named(self, name: str) -> bool:
+        if not self._as_pyscard:
+            return name != "" and "\0" not in name  # names end with a zero byte
+        return name != "" and name.isascii() and name.isprintable() and len(name) < _LONGEST_NAME
 
     def remove_reader(self, name: str) -> None:
         """Unplug a reader, with the card that is in it.
@@ -164,7 +174,7 @@ class InProcessPcsc(ScardConstants):
 
         Returns: ``[result, [(name, state, atr), ...]]``.
         """
-        statuses = reader_statuses(readerstatelist)
+        statuses = reader_statuses(readerstatelist, ascii_names=self._as_pyscard)
         milliseconds = integer(timeout)
         if milliseconds < 0:
             raise SystemError("SCardGetStatusChange returned NULL without setting an exception")
@@ -336,4 +346,4 @@ def create(options: Mapping[str, str]) -> InProcessPcsc:
     """
     from cardsim.control_stack import start_stack  # noqa: PLC0415  # the cards are needed where a daemon asks for them
 
-    return start_stack(InProcessPcsc(), options)
+    return start_stack(InProcessPcsc(as_pyscard=False), options)

@@ -42,25 +42,30 @@ def byte_list(value: object) -> bytes:
     return bytes(each & _BYTE_MASK for each in value)
 
 
-def reader_statuses(value: object) -> list[ReaderStatus]:
+def reader_statuses(value: object, *, ascii_names: bool = True) -> list[ReaderStatus]:
     """Return the lines of SCardGetStatusChange from tuples of name, state and perhaps an ATR.
 
     The bit SCARD_STATE_CHANGED is taken off, so that what a call returned can go into the next.
+
+    Args:
+        value: the list.
+        ascii_names: other names are refused, as pyscard does.
 
     Raises: ``TypeError``; ``UnicodeEncodeError`` for a name that is not ASCII.
     """
     if not isinstance(value, list):
         raise TypeError("Expected a list object.")
-    return [_reader_status(each) for each in value]
+    return [_reader_status(each, ascii_names) for each in value]
 
 
-def _reader_status(value: object) -> ReaderStatus:
+def _reader_status(value: object, ascii_names: bool) -> ReaderStatus:
     if not isinstance(value, tuple):
         raise TypeError("Expected a list of tuples.")
     if not _SHORTEST_STATE <= len(value) <= _LONGEST_STATE:
         raise TypeError("Expecting two or three items in tuple.")
     name = text(value[0])
-    name.encode("ascii")
+    if ascii_names:
+        name.encode("ascii")
     if not isinstance(value[1], int):
         raise TypeError("Expected an Int as second tuple item.")
     if len(value) == _LONGEST_STATE and not isinstance(value[2], list):

@@ -208,7 +208,7 @@ def attribute(handle: Handle, identifier: int) -> bytes:
     check_sharing(handle)
     check_available(handle.reader)
     check_event(handle)
-    name = handle.reader.name.encode("ascii") + b"\0"
+    name = handle.reader.name.encode("utf-8", "surrogateescape") + b"\0"
     values = {
         C.SCARD_ATTR_ATR_STRING: handle.reader.atr,
         C.SCARD_ATTR_VENDOR_NAME: b"cardsim\0",

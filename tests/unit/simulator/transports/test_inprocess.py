@@ -303,8 +303,8 @@ def test_create_refuses_what_it_does_not_know() -> None:
         create({"inserted": "true"})
     with pytest.raises(ValueError, match=r"'timing'.*yes or no.*'on'"):
         create({"timing": "on"})
-    with pytest.raises(ReaderError, match="ASCII"):
-        create({"reader": "é"})
+    with pytest.raises(ReaderError, match="name"):
+        create({"reader": ""})
 
 
 def test_create_makes_a_stack_with_an_empty_reader(tmp_path: Path) -> None:
@@ -332,3 +332,19 @@ def test_create_inserts_the_card_of_the_profile(tmp_path: Path, monkeypatch: pyt
 def test_create_refuses_a_profile_that_is_not_there_though_no_card_is_to_go_in() -> None:
     with pytest.raises(ProfileError, match="nobody"):
         create({"profile": "nobody"})
+
+
+def test_a_stack_that_is_no_pyscard_takes_any_number_of_readers_of_any_names() -> None:
+    pcsc = InProcessPcsc(as_pyscard=False)
+    names = [f"Lecteur é {number}\n" for number in range(40)] + ["x" * 500]
+    for name in names:
+        pcsc.add_reader(name)
+    _, context = pcsc.SCardEstablishContext(pcsc.SCARD_SCOPE_SYSTEM)
+    assert pcsc.SCardListReaders(context, []) == [0, names]
+    code, states = pcsc.SCardGetStatusChange(context, 0, [(name, 0) for name in names])
+    assert code == 0
+    assert [state[0] for state in states] == names
+    for unfit in ("", "a\0b"):
+        with pytest.raises(ReaderError):
+            pcsc.add_reader(unfit)
+    pcsc.close()
