@@ -54,6 +54,11 @@ def test_no_core_file_and_locked_memory_for_a_pin() -> None:
     assert limits["Max locked memory"] == [str(8 << 20)] * 2
 
 
+def test_its_own_user_cannot_read_its_memory() -> None:
+    # proc(5): the files of a process that cannot be dumped belong to root.
+    assert (process() / "mem").stat().st_uid == 0 != int(status()["Uid"].split()[0])
+
+
 @pytest.mark.parametrize("place", ["/usr/x", "/etc/x", "/etc/cardd/x", "/var/lib/x", "/var/log/x", "/srv/x"])
 def test_it_sees_the_machine_read_only(place: str) -> None:
     assert "Read-only file system" in inside("touch", place)
