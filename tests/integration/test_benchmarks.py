@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from benchmarks import access, apdus, journal, latency, peers, tokens
+from benchmarks import access, apdus, journal, latency, load, peers, process, tokens
 from benchmarks.figure import Figure
 from benchmarks.meter import Meter
 
@@ -89,8 +89,41 @@ def test_latencies_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "CONNECTIONS", 2)
     monkeypatch.setattr(latency, "SIGNATURES", 5)
     figures = latency.measure()
-    assert {figure.name.split("/")[0] for figure in figures} == {"removal", "removal-flat-out", "dbus"}
+    assert {figure.name.split("/")[0] for figure in figures} == {
+        "removal",
+        "removal-large-messages",
+        "removal-flat-out",
+        "dbus",
+    }
     assert all(figure.value > 0 for figure in figures)
+
+
+def test_many_clients_and_many_readers_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("CLIENTS", 3), ("SIGNATURES_EACH", 2), ("READERS", 3), ("SIGNATURES_A_CARD", 2)):
+        monkeypatch.setattr(load, name, value)
+    monkeypatch.setattr(load, "SIGNATURE_SECONDS", 0.02)
+    figures = {figure.name: figure for figure in [*load.utilisation(), *load.sixteen_readers()]}
+    assert 0 < figures["card/utilisation/50-clients"].value <= 1
+    assert 0 < figures["readers/16/utilisation"].value <= 1
+    assert figures["card/longest-wait/50-clients"].value >= 20, "milliseconds: no signature takes less"
+    assert all(figure.value > 0 < figure.reference_value for figure in figures.values())
+
+
+def test_insertions_are_measured_beside_the_cards_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "INSERTIONS", 1)
+    figures = {figure.name: figure for figure in load.insertions()}
+    for figure in figures.values():
+        assert figure.value > figure.reference_value > 0
+    known, unknown = (figures[f"insert/identified/{name}/p50"].reference_value for name in ("known", "unknown"))
+    assert known < unknown / 10, "what is remembered of a card spares it most of its work"
+
+
+def test_growth_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("INSERTIONS", 6), ("WARM_UP", 3), ("SESSION_EVERY", 2)):
+        monkeypatch.setattr(process, name, value)
+    (figure,) = process.growth()
+    assert figure.name == "daemon/growth/6-insertions"
+    assert figure.note.startswith("4")  # tens of megabytes, as the daemon's own
 
 
 def test_access_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
