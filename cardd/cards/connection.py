@@ -60,9 +60,11 @@ class Connection:
 
     @contextmanager
     def transaction(self, *, forget_pin: bool = False) -> Iterator[None]:
-        """Keep other programs from the card meanwhile; nothing to do on an exclusive connection.
+        """Keep other programs from the card meanwhile; on an exclusive connection nobody else is there.
 
-        Blocks while another program does the same.
+        First of all PC/SC is asked whether the card is still the one of this connection, and was not reset since: that
+        costs no command, and tells of a removal that its events have not told yet. Blocks while another program has a
+        transaction.
 
         Args:
             forget_pin: reset the card at the end if a PIN went out, before any other program can use it.
@@ -70,13 +72,16 @@ class Connection:
         Raises:
             CardError: as the channel's.
         """
+        try:
+            if self._share is Share.EXCLUSIVE:
+                self._handle.check()
+            else:
+                self._handle.begin_transaction()
+        except PcscError as error:
+            raise handle_failure(error, self._insertion) from error
         if self._share is Share.EXCLUSIVE:
             yield
             return
-        try:
-            self._handle.begin_transaction()
-        except PcscError as error:
-            raise handle_failure(error, self._insertion) from error
         try:
             yield
         finally:

@@ -57,6 +57,13 @@ class AnyName:
         """As pyscard's, for short APDUs; neither the command nor the response is left in freed memory."""
         return _transmit(card, protocol, command)
 
+    def SCardStatus(self, card: int) -> Any:  # noqa: N802
+        """As pyscard's, without the name of a reader that is no UTF-8."""
+        try:
+            return self._module.SCardStatus(card)
+        except (SystemError, UnicodeError):
+            return _status(card)
+
 
 def _raw(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
@@ -143,3 +150,15 @@ def _transmit(card: int, protocol: int, command: list[int]) -> tuple[int, list[i
         return code, list(room[sent : sent + length.value]) if code == _SUCCESS else []
     finally:
         wipe(room)
+
+
+def _status(card: int) -> tuple[int, str, int, int, list[int]]:
+    import ctypes  # noqa: PLC0415
+
+    name_length, state, protocol = ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)
+    atr, atr_length = (ctypes.c_ubyte * _ATR_SIZE)(), ctypes.c_ulong(_ATR_SIZE)
+    code = _library().SCardStatus(
+        *(ctypes.c_long(card), None, ctypes.byref(name_length), ctypes.byref(state), ctypes.byref(protocol)),
+        *(atr, ctypes.byref(atr_length)),
+    )
+    return code, "", state.value, protocol.value, list(atr[: min(atr_length.value, _ATR_SIZE)])

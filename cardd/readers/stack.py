@@ -140,6 +140,7 @@ class ScardModule(Protocol):
     def SCardCancel(self, context: int, /) -> Any: ...  # noqa: N802
     def SCardConnect(self, context: int, reader: str, share: int, protocols: int, /) -> Any: ...  # noqa: N802
     def SCardDisconnect(self, card: int, disposition: int, /) -> Any: ...  # noqa: N802
+    def SCardStatus(self, card: int, /) -> Any: ...  # noqa: N802
     def SCardTransmit(self, card: int, protocol: int, command: list[int], /) -> Any: ...  # noqa: N802
     def SCardControl(self, card: int, code: int, data: list[int], /) -> Any: ...  # noqa: N802
     def SCardBeginTransaction(self, card: int, /) -> Any: ...  # noqa: N802
@@ -147,6 +148,8 @@ class ScardModule(Protocol):
 
 
 _SCOPE_SYSTEM: Final = 2
+_ABSENT: Final = 0x0002
+"""SCARD_ABSENT of pcsclite.h: a reader's state as SCardStatus gives it, not one of the SCARD_STATE_ constants."""
 _PROTOCOLS: Final = {1: Transport.T0, 2: Transport.T1}
 _PROTOCOL_NUMBERS: Final = {transport: number for number, transport in _PROTOCOLS.items()}
 _ANY_PROTOCOL: Final = 3
@@ -288,6 +291,16 @@ class CardHandle:
             return bytes(response)
         except (TypeError, ValueError) as error:
             raise PcscError("SCardControl", Code.F_UNKNOWN_ERROR, "the response is no byte string") from error
+
+    def check(self) -> None:
+        """Ask the service whether this connection's card is still there and was not reset; nothing goes to the card.
+
+        Raises:
+            PcscError: among others W_REMOVED_CARD, W_RESET_CARD, E_READER_UNAVAILABLE.
+        """
+        _, state = call(self._module, "SCardStatus", self._handle, results=2)
+        if int(state) & _ABSENT:
+            raise PcscError("SCardStatus", Code.W_REMOVED_CARD, "no card in the reader")
 
     def begin_transaction(self) -> None:
         """Keep other programs off the card; blocks while another one does so. Raises: PcscError."""

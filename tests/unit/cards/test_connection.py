@@ -19,7 +19,7 @@ from cardd.cards.memory import VolatileMemory
 from cardd.readers.insertion import Departure, Insertion
 from cardd.readers.stack import Context, Disposition, PcscStack, Share
 from cardd_drivers.apdu import SW, Command
-from cardd_drivers.contract import CardMute, CardRemoved, ReaderFailure
+from cardd_drivers.contract import CardMute, CardRemoved, CardReset, ReaderFailure
 from cardsim.faults import Fault
 from cardsim.transports.inprocess import InProcessPcsc, InProcessReader
 from tests.unit.cards.support import ATR, PIN, SmallCard, SmallCardDriven
@@ -217,3 +217,36 @@ def test_many_likely_holders_are_cut_short(proc: Path) -> None:
 def test_a_holder_that_cannot_be_known_is_another_program(proc: Path) -> None:
     (proc / "40").mkdir()  # ended meanwhile, or none of ours to look at
     assert likely_holders(proc) == ANOTHER_PROGRAM
+
+
+@pytest.mark.parametrize("share", list(Share))
+def test_before_an_operation_pcsc_is_asked_whether_the_card_is_still_there(scene: Scene, share: Share) -> None:
+    """No event has told of it, and nothing goes to the card that came in its place."""
+    connection = scene.open(share)
+    other = SmallCard()
+    scene.reader.swap(other, counted=False)
+    sent = len(scene.card.commands)
+    with pytest.raises(CardRemoved), connection.transaction():
+        pytest.fail("an operation began")
+    assert scene.insertion.mark.reason is Departure.CARD_REMOVED
+    assert len(scene.card.commands) == sent
+    assert other.commands == []
+
+
+@pytest.mark.parametrize("share", list(Share))
+def test_before_an_operation_a_reset_by_another_program_is_noticed(scene: Scene, share: Share) -> None:
+    connection = scene.open(share)
+    scene.reader.reset_by_other()
+    with pytest.raises(CardReset), connection.transaction():
+        pytest.fail("an operation began")
+    assert not scene.insertion.mark.is_set
+    assert scene.card.commands == []
+
+
+@pytest.mark.parametrize("share", list(Share))
+def test_before_an_operation_a_reader_that_is_gone_is_noticed(scene: Scene, share: Share) -> None:
+    connection = scene.open(share)
+    scene.pcsc.remove_reader(scene.reader.name)
+    with pytest.raises(CardRemoved), connection.transaction():
+        pytest.fail("an operation began")
+    assert scene.insertion.mark.reason is Departure.READER_REMOVED

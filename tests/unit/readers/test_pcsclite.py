@@ -25,6 +25,9 @@ class Pyscard:
     def SCardConnect(self, context: int, reader: str, share: int, protocols: int) -> Any:  # noqa: N802
         return 0, len(reader.encode("ascii")), 1
 
+    def SCardStatus(self, card: int) -> Any:  # noqa: N802
+        return 0, self._names[0].decode(), 4, 1, [0x3B]
+
     def SCardCancel(self, context: int) -> int:  # noqa: N802
         return context
 
@@ -45,6 +48,7 @@ def raw_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     monkeypatch.setattr(pcsclite, "_list_readers", lambda context: (0, [b"Lecteur \xe9", b"A"]))
     monkeypatch.setattr(pcsclite, "_get_status_change", change)
     monkeypatch.setattr(pcsclite, "_connect", connect)
+    monkeypatch.setattr(pcsclite, "_status", lambda card: (0, "", card, 1, []))
     return calls
 
 
@@ -53,6 +57,7 @@ def test_plain_names_go_through_pyscard(raw_calls: list[tuple[Any, ...]]) -> Non
     assert scard.SCardListReaders(1, []) == (0, ["A"])
     assert scard.SCardGetStatusChange(1, 0, [("A", 16)]) == (0, [("A", 16, [])])
     assert scard.SCardConnect(1, "A", 2, 3) == (0, 1, 1)
+    assert scard.SCardStatus(9) == (0, "A", 4, 1, [0x3B])
     assert scard.SCardCancel(3) == 3
     assert raw_calls == []
 
@@ -74,3 +79,4 @@ def test_a_name_that_is_no_utf8_goes_to_the_library_as_it_came(raw_calls: list[t
     scard.SCardGetStatusChange(1, 0, [(name, 0)])
     scard.SCardConnect(1, name, 1, 3)
     assert raw_calls == [(1, 0, [(b"Lecteur \xe9", name, 0)]), (1, b"Lecteur \xe9", 1, 3)]
+    assert scard.SCardStatus(9) == (0, "", 9, 1, [])

@@ -203,3 +203,25 @@ def test_a_backend_that_fails_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "entry_points", lambda group: [broken])
     with pytest.raises(StackUnavailable, match=r"broken.*no_such_module"):
         load_stack("broken", {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ([0, "R", 0x0002, 0, []], "W_REMOVED_CARD"),
+        ([0x80100068, "", 0, 0, []], "W_RESET_CARD"),
+        ([0x80100069, "", 0, 0, []], "W_REMOVED_CARD"),
+        ([0], "F_UNKNOWN_ERROR"),
+    ],
+)
+def test_a_check_tells_what_became_of_the_card(answer: list[Any], code: str) -> None:
+    fake = Fake(SCardConnect=[0, 5, 1], SCardStatus=answer)
+    handle = PcscStack(fake).establish().connect("R", Share.EXCLUSIVE)
+    with pytest.raises(PcscError, match=code):
+        handle.check()
+
+
+def test_a_check_of_a_card_that_is_there_says_nothing() -> None:
+    fake = Fake(SCardConnect=[0, 5, 1], SCardStatus=[0, "R", 0x0034, 1, [0x3B, 0x00]])
+    PcscStack(fake).establish().connect("R", Share.EXCLUSIVE).check()
+    assert fake.asked[-1] == ("SCardStatus", (5,))
