@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cardd_drivers.apdu import Command, Secrecy
+from cardd_drivers.apdu import SW, Command, Secrecy
 from cardd_drivers.contract import CardReset, MalformedCardData, Transport, UnexpectedResponse
 from cardd_drivers.exchange import RESPONSE_MAX, Exchange
 from tests.support.replay import ScriptedChannel, answers
@@ -98,6 +98,30 @@ def test_61xx_without_any_data_is_refused_at_once() -> None:
     with pytest.raises(MalformedCardData):
         sender.send(SIGN)
     assert len(channel.sent) == 2
+
+
+def test_less_than_was_announced_is_refused() -> None:
+    sender, _ = exchange(answers("6119", "AA" * 24 + "9000"))
+    with pytest.raises(MalformedCardData, match="an end before its time"):
+        sender.send(SIGN)
+
+
+def test_a_command_after_a_broken_chain_is_sent_once_more() -> None:
+    sender, channel = exchange(answers("6883", "AA9000"))
+    assert sender.send(READ).data == b"\xaa"
+    assert channel.lines == ["00B0000000"] * 2
+
+
+def test_6883_again_comes_back_after_two_commands() -> None:
+    sender, channel = exchange(lambda _: b"\x68\x83")
+    assert sender.send(READ).sw == SW.LAST_COMMAND_OF_CHAIN_EXPECTED
+    assert len(channel.sent) == 2
+
+
+def test_a_secret_is_never_sent_again_after_a_broken_chain() -> None:
+    sender, channel = exchange(lambda _: b"\x68\x83")
+    sender.send(Command(0x00, 0x20, 0x00, 0x01, b"1234", secrecy=Secrecy.SECRET_DATA))
+    assert len(channel.sent) == 1
 
 
 def test_more_than_was_asked_is_refused() -> None:
