@@ -168,6 +168,11 @@ class PresentCard:
         """Take over what the card said of its PIN within an operation."""
         self._pin_status = status
 
+    def doubt(self) -> None:
+        """What was read of the card leads nowhere: nothing of it is remembered, so that it is read anew next time."""
+        if self.identity is not None:
+            self._services.memory.forget(self.identity.serial)
+
     @property
     def kept_from_insertion(self) -> bool:
         """No other program can have used the card since it was inserted."""

@@ -22,10 +22,12 @@ from cardd_drivers.contract import (
     Driver,
     Identity,
     KeyName,
+    MalformedCardData,
     Memory,
     ObjectNotFound,
     PinStatus,
     ReaderFailure,
+    UnexpectedResponse,
 )
 
 T = TypeVar("T")
@@ -106,6 +108,19 @@ class Seat:
         """
         if not self._insertion.atr:
             raise CardMute("the card gave no answer to reset")
+        try:
+            return self._identify(context, checkpoint)
+        except (MalformedCardData, UnexpectedResponse):
+            # Whatever led here may have been one bad answer, and remembered: the next look is a fresh one.
+            self.doubt()
+            raise
+
+    def doubt(self) -> None:
+        """Remember nothing of the card."""
+        if self._serial is not None:
+            self._memory.forget(self._serial)
+
+    def _identify(self, context: Context, checkpoint: Checkpoint) -> Known:
         stays = self._mode is HoldMode.INSERTION
         if self._held is not None:
             return self._within(lambda card: self._learn(self._named(card), card))
@@ -130,8 +145,7 @@ class Seat:
         Raises:
             As `identify`.
         """
-        if self._serial is not None:
-            self._memory.forget(self._serial)
+        self.doubt()
         if self._held is None:
             return self.identify(context, checkpoint)
         held = self._held

@@ -145,6 +145,9 @@ class Presence:
         if self.state is not State.AUTHENTICATING:
             self.happen(Event.NAMED)
             self.judge()
+            if self.state is State.UNTRUSTED or self.card.capabilities is None or self.card.capabilities.pin is None:
+                # One bad answer while it was read must not make a good card useless for ever.
+                self.card.doubt()
 
     def judge(self) -> None:
         """Decide on the card now: its certificate's chain, revocation, the block list. What a session that is open does

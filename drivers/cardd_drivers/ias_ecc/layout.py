@@ -62,6 +62,12 @@ class Snapshot:
             raise MalformedCardData("a remembered layout with an unknown directory")
         return cls(records[0][1], records[1][1], tuple((kinds[kind], data) for kind, data in records[2:]))
 
+    @property
+    def is_whole(self) -> bool:
+        """Each kind of directory is there, and none of them is empty."""
+        there = {kind for kind, data in self.directories if data}
+        return there.issuperset(READ_DIRECTORIES) and all(data for _, data in self.directories)
+
     def ends_at(self, piece: int) -> bool:
         """Whether a file ends at a multiple of `piece` bytes, where a card that gives no more at once could cut it."""
         files = (self.ef_dir, self.odf, *(data for _, data in self.directories))

@@ -126,7 +126,9 @@ class Store:
     def _read_layout(self) -> Layout:
         self._read_now = discover(self._files)
         layout = Layout.parse(self._read_now)
-        self._memory.put(self.serial, _LAYOUT, self._read_now.encode())
+        # A directory that is named and was not there may have been a bad moment: it is looked for again next time.
+        if self._read_now.is_whole:
+            self._memory.put(self.serial, _LAYOUT, self._read_now.encode())
         return layout
 
     def _read_again_where_cut(self) -> None:
