@@ -29,6 +29,7 @@ from cardd.sessions.registry import Sessions
 from cardd.sessions.secret import Secret
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason, State
+from cardd_drivers.contract import Memory
 from cardd_drivers.ias_ecc import driver
 from cardsim import PkiStore, profiles
 from cardsim.card import SimulatedCard
@@ -209,7 +210,7 @@ async def running_core(
     hold: HoldMode = HoldMode.SESSION,
     queue: int = 64,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    memory: Path | None = None,
+    memory: Path | Memory | None = None,
     account: Account | None = None,
     judged_by: Callable[[TrustStore], Environment] | None = None,
     idle: float = 0,
@@ -255,7 +256,7 @@ async def _running(
     hold: HoldMode,
     queue: int = 64,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    memory: Path | None = None,
+    memory: Path | Memory | None = None,
     account: Account | None = None,
     judged_by: Callable[[TrustStore], Environment] | None = None,
     idle: float = 0,
@@ -269,7 +270,7 @@ async def _running(
     environment = Environment(lambda: store, clock) if judged_by is None else judged_by(store)
     sessions = Sessions(environment, account or Account(journal, journal), idle=idle)
     sessions.listen(heard)
-    roster = Roster(stack, Drivers([driver]), sessions, memory=open_memory(memory), hold=hold, queue=queue)
+    roster = Roster(stack, Drivers([driver]), sessions, memory=_memory(memory), hold=hold, queue=queue)
     loop = asyncio.get_running_loop()
 
     def hand_over(event: ReaderEvent) -> None:
@@ -285,3 +286,7 @@ async def _running(
         await asyncio.to_thread(watch.stop)
         await asyncio.sleep(0)
         await roster.stop()
+
+
+def _memory(given: Path | Memory | None) -> Memory:
+    return open_memory(given) if given is None or isinstance(given, Path) else given

@@ -104,6 +104,11 @@ class InProcessPcsc(ScardConstants):
         with self._manager.lock:
             return tuple(self._manager.readers.values())
 
+    @property
+    def alive(self) -> bool:
+        """Return whether pcscd runs."""
+        return self._manager.alive
+
     def die(self) -> None:
         """End pcscd: waits return SCARD_F_COMM_ERROR now, every later call SCARD_E_NO_SERVICE, all handles are dead."""
         self._manager.die()

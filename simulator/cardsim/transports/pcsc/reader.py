@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import secrets
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,6 +68,8 @@ class InProcessReader:
         self.name = name
         self.faults = FaultInjector()
         self.exchanges = ExchangeFeed()
+        # Source of the garbage that faults make, for the cards that are put in from now on.
+        self.random_bytes: Callable[[int], bytes] = secrets.token_bytes
         self.state = ReaderState.ABSENT
         self.atr = b""
         self.counter = 0
@@ -148,6 +151,12 @@ class InProcessReader:
         """Reset the card as a program with another handle would: each handle hears of it at its next call."""
         with self._manager.lock:
             self._manager.turns.wait_for(lambda: not self.busy)
+            self.reset(cold=False)
+
+    def reset_between(self) -> None:
+        """As ``reset_by_other``, from a hook: the card is reset before the command in hand reaches it, or after it
+        was answered."""
+        with self._manager.lock:
             self.reset(cold=False)
 
     def break_down(self) -> None:
@@ -278,7 +287,13 @@ class InProcessReader:
         if last is not None and last.card.card is card:
             self._manager.turns.wait_for(lambda: not last.busy)
         insertion: Insertion
-        inserted = InsertedCard(card, self.faults, lambda other: self._eject(insertion, other), feed=self.exchanges)
+        inserted = InsertedCard(
+            card,
+            self.faults,
+            lambda other: self._eject(insertion, other),
+            random_bytes=self.random_bytes,
+            feed=self.exchanges,
+        )
         insertion = Insertion(inserted, CardWorker(inserted, self._manager.turns, self.name))
         self.insertion = insertion
         if self._manager.alive and not self._broken:
