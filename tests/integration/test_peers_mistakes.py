@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from cardd.cards.connection import HoldMode
-from cardd.errors import CardChanged, CardInUse, PinIncorrect, SessionEnded
+from cardd.errors import CardChanged, CarddError, CardInUse, PinIncorrect, SessionEnded
 from cardd.readers.stack import Code, Disposition, PcscError, Share, load_stack
 from cardd.sessions.states import EndReason, State
 from cardsim import personalise, profiles
@@ -121,6 +121,13 @@ async def machine(pcscd: PrivatePcscd) -> AsyncIterator[Machine]:
     await asyncio.to_thread(pcscd.await_empty)
 
 
+async def settled(condition: Callable[[], bool]) -> None:
+    """Wait until something is so that nobody is told of: who holds the card."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
 def physician(behaviour: Behaviour | None = None, *, renewal: int = 0, name: str = "physician") -> Profile:
     """The physician's card, as it is or otherwise."""
     profile = profiles.load(name)
@@ -137,11 +144,11 @@ def issued(profile: Profile) -> CardCredentials:
     return pki_store().card(profile)
 
 
-def keeps_pin(card: SimulatedCard) -> int:
+def tries_left(card: SimulatedCard) -> int:
     """Tries left, asked of the card itself."""
     answer = card.transmit(bytes.fromhex("0020000100"))
-    assert answer[0] == 0x63, "its PIN is not verified"
-    return answer[1] & 0x0F
+    assert answer[0] == 0x63 or answer == b"\x69\x83", "its PIN is not verified"
+    return answer[1] & 0x0F if answer[0] == 0x63 else 0
 
 
 # Sharing
@@ -170,7 +177,7 @@ async def test_a_program_that_was_there_before_is_no_reason_to_hang(pcscd: Priva
             await asyncio.to_thread(browser.labels)
             with pytest.raises(CardInUse):
                 await here.core.authenticate(presence)
-        await here.core.until(lambda: presence.card.held_by_another() is None)
+        await settled(lambda: presence.card.held_by_another() is None)
         assert (await here.core.authenticate(presence)).end_reason is None
 
 
@@ -190,7 +197,7 @@ async def test_a_session_that_ended_leaves_no_verified_card(pcscd: PrivatePcscd,
         session = await here.core.authenticate(presence)
         await session.sign(HOLDER, "signature", "RS256", DIGEST)
         here.core.sessions.end(session, EndReason.ENDED_BY_USER)
-        await here.core.until(lambda: not presence.card.is_held)
+        await settled(lambda: not presence.card.is_held)
         assert not await asyncio.to_thread(here.signature_without_pin)
 
 
@@ -209,23 +216,23 @@ async def test_a_pin_changed_elsewhere_never_costs_a_second_try(pcscd: PrivatePc
             await asyncio.to_thread(changed_elsewhere, pcscd)
             with pytest.raises(Refused):
                 await asyncio.to_thread(program.sign, AUTHENTICATION, "RSA-PKCS", INFORMATION)
-        assert keeps_pin(card) == 2, "OpenSC lost a try by itself"
+        assert tries_left(card) == 2, "OpenSC lost a try by itself"
 
         verified = verifications(here.core.reader)
         session = await here.core.authenticate(presence, NEW_PIN.encode())
         here.core.sessions.end(session, EndReason.ENDED_BY_USER)
-        await here.core.until(lambda: not presence.card.is_held)
+        await settled(lambda: not presence.card.is_held)
         await asyncio.to_thread(changed_elsewhere, pcscd, NEW_PIN, PIN.decode())
         verified.clear()
         for _ in range(3):
             with pytest.raises(SessionEnded):
                 await session.sign(HOLDER, "signature", "RS256", DIGEST)
-        assert keeps_pin(card) == 3
+        assert tries_left(card) == 3
         assert verified == [], "no PIN that nobody typed"
         with pytest.raises(PinIncorrect) as refused:
             await here.core.authenticate(presence, NEW_PIN.encode())
         assert refused.value.fields == {"tries_left": 2}
-        assert (len(verified), keeps_pin(card)) == (1, 2), "typed once, sent once"
+        assert (len(verified), tries_left(card)) == (1, 2), "typed once, sent once"
         assert (await here.core.authenticate(presence)).end_reason is None
 
 
@@ -260,10 +267,29 @@ async def test_the_signature_key_signs(pcscd: PrivatePcscd) -> None:
             with pytest.raises(Refused) as refused:
                 await asyncio.to_thread(program.sign, SIGNATURE, "SHA256-RSA-PKCS", b"document")
             assert refused.value.result is Result.FUNCTION_NOT_SUPPORTED
-        await here.core.until(lambda: presence.card.held_by_another() is None)
+        await settled(lambda: presence.card.held_by_another() is None)
         session = await here.core.authenticate(presence)
         signature = await session.sign(HOLDER, "signature", "RS256", DIGEST)
         require_valid(issued(profile).signature.certificate, signature, DIGEST)
+
+
+async def test_a_signature_key_that_wants_its_pin_each_time_signs_each_time(pcscd: PrivatePcscd) -> None:
+    """Whenever its holder has typed the PIN, and never twice for one PIN: nobody presents it in the holder's place."""
+    async with machine(pcscd) as here:
+        profile = physician(Behaviour(pin_for_each_signature=True))
+        card = made(profile)
+        presence = await here.core.insert(card)
+        verified = verifications(here.core.reader)
+        for typed in range(1, 4):
+            session = await here.core.authenticate(presence)
+            signature = await session.sign(HOLDER, "signature", "RS256", DIGEST)
+            require_valid(issued(profile).signature.certificate, signature, DIGEST)
+            with pytest.raises(CarddError):
+                await session.sign(HOLDER, "signature", "RS256", DIGEST)
+            assert len(verified) == typed
+            here.core.sessions.end(session, EndReason.ENDED_BY_USER)
+            await settled(lambda: not presence.card.is_held)
+        assert tries_left(card) == 3
 
 
 async def test_a_card_renewed_in_silence_never_signs_under_the_old_certificate(pcscd: PrivatePcscd) -> None:
@@ -280,7 +306,7 @@ async def test_a_card_renewed_in_silence_never_signs_under_the_old_certificate(p
         with pytest.raises(CardChanged):
             await here.core.authenticate(presence)
         assert presence.session is None
-        await here.core.until(lambda: presence.state is State.TRUSTED and not presence.card.is_held)
+        await settled(lambda: presence.state is State.TRUSTED and not presence.card.is_held)
         session = await here.core.authenticate(presence)
         signature = await session.sign(HOLDER, "signature", "RS256", DIGEST)
         told = (await presence.read_certificates(HOLDER))["signature"]
@@ -334,7 +360,7 @@ async def test_an_atr_that_differs_in_what_may_differ_is_recognised(
                 with pytest.raises(Refused) as refused:
                     await asyncio.to_thread(program.open)
                 assert refused.value.result is Result.TOKEN_NOT_RECOGNIZED
-        await here.core.until(lambda: presence.card.held_by_another() is None)
+        await settled(lambda: presence.card.held_by_another() is None)
         assert (await here.core.authenticate(presence)).end_reason is None
         assert presence.card.driver_name == "ias-ecc"
 
@@ -372,6 +398,51 @@ def test_cryptolib_signs_under_the_old_certificate_of_a_renewed_card(pcscd: Priv
     require_valid(*results[0], DIGEST)
     with pytest.raises(InvalidSignature):
         require_valid(*results[1], DIGEST)
+
+
+def test_cryptolib_blocks_a_card_whose_pin_was_changed_elsewhere(pcscd: PrivatePcscd, cryptolib: Module) -> None:
+    """A try at each signature that it is asked for, with the PIN that it remembers."""
+    reader, card = VpcdReader(VpcdAddress(port=pcscd.ports[0])), made(physician())
+    reader.insert(card)
+    pcscd.await_card()
+    try:
+        with Program(cryptolib) as program:
+            program.connect()
+            program.login(PIN.decode())
+            changed_behind_its_back(card)
+            for left in (2, 1, 0):
+                with pytest.raises(Refused):
+                    program.sign(AUTHENTICATION, "RSA-PKCS", INFORMATION)
+                assert tries_left(card) == left
+    finally:
+        reader.remove()
+        pcscd.await_empty()
+
+
+def changed_behind_its_back(card: SimulatedCard) -> None:
+    """Another PIN, and the card has lost the verification, which PC/SC tells nobody of."""
+    block = b"".join(pin.ljust(8, b"\xff") for pin in (PIN, NEW_PIN.encode()))
+    assert card.transmit(b"\x00\x24\x00\x01\x10" + block) == b"\x90\x00"
+    card.power_on()
+
+
+def test_cryptolib_presents_a_pin_that_nobody_typed(pcscd: PrivatePcscd, cryptolib: Module) -> None:
+    """Where the card wants it for each signature, it gives the one that it remembers: the card's rule is void."""
+    reader = VpcdReader(VpcdAddress(port=pcscd.ports[0]))
+    verified = verifications(reader)
+    reader.insert(made(physician(Behaviour(pin_for_each_signature=True))))
+    pcscd.await_card()
+    try:
+        with Program(cryptolib) as program:
+            program.connect()
+            program.login(PIN.decode())
+            assert len(verified) == 1
+            for _ in range(2):
+                program.sign(SIGNATURE, "SHA256-RSA-PKCS", b"document")
+            assert len(verified) == 2
+    finally:
+        reader.remove()
+        pcscd.await_empty()
 
 
 async def test_cryptolib_neither_hangs_nor_signs_while_a_session_is_open(
