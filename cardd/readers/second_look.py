@@ -4,6 +4,10 @@ PC/SC compares the list of readers with the list as it was when the wait began: 
 watch's listing and its wait is told of by nobody. So 100 ms after each new wait this thread looks once more, in a
 context of its own, and ends the wait where it differs. It does the same for whoever asks for a fresh look. A cancel
 that comes before the wait began is lost, hence it is repeated until the watch has begun a new round. Idle, it sleeps.
+
+A hold that another program gives up soon after it was seen is not told of either: pcscd compares the number of holds
+every 0.4 s and wakes nobody for one that came and went in between, though every look sees it. So a wait that knows of a
+hold is looked after once more when pcscd must have counted it; from then on its end ends the wait.
 """
 
 from __future__ import annotations
@@ -14,10 +18,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from cardd.readers.stack import Context, PcscError, PcscStack, ReaderState
+from cardd.readers.stack import Context, Flag, PcscError, PcscStack, ReaderState
 
 LOOK_AFTER = 0.1
 """Seconds between the beginning of a wait and the second look."""
+HOLD_COUNTED_AFTER = 1.0
+"""Seconds from a second look to the next one at a hold: pcscd has counted by then, on a busy machine too."""
+_HELD = Flag.EXCLUSIVE | Flag.INUSE
 _CANCEL_EVERY = 0.02
 _CANCEL_AT_LEAST_EVERY = 1.0
 
@@ -52,6 +59,7 @@ class SecondLook:
         self._changed = threading.Condition()
         self._due: float | None = None
         self._expected: tuple[ReaderState, ...] = ()
+        self._holds_counted = False
         self._interrupt_round: int | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="readers-second-look", daemon=True)
@@ -75,8 +83,10 @@ class SecondLook:
         """The watch is about to wait for a change from these states."""
         with self._changed:
             self._expected = tuple(known)
-            if self._due is None:
-                self._due = time.monotonic() + LOOK_AFTER
+            self._holds_counted = False
+            due = time.monotonic() + LOOK_AFTER
+            if self._due is None or due < self._due:
+                self._due = due
                 self._changed.notify()
 
     def interrupt(self) -> None:
@@ -115,16 +125,28 @@ class SecondLook:
         with self._changed:
             if self._watched.round != began:
                 return  # the watch has looked itself meanwhile; its new wait has its own second look
-            differs = seen != {(state.reader, state.counter) for state in self._expected}
+            differs = self._differs(seen)
+            if not differs and not self._holds_counted and any(state.flags & _HELD for state in self._expected):
+                self._holds_counted = True
+                self._due = time.monotonic() + HOLD_COUNTED_AFTER
         if differs:
             # Waiting on what is known would not do: a counter of 0 is compared with nothing.
             self._watched.want_fresh_look()
             self.interrupt()
 
-    def _see(self) -> set[tuple[str, int]]:
+    def _differs(self, seen: Sequence[ReaderState]) -> bool:
+        """Other readers or cards than the wait knows, or a hold that has ended. One that began is no news to a wait."""
+        now = {state.reader: state for state in seen}
+        known = {state.reader: state for state in self._expected}
+        return now.keys() != known.keys() or any(
+            now[name].counter != state.counter or state.flags & _HELD & ~now[name].flags
+            for name, state in known.items()
+        )
+
+    def _see(self) -> tuple[ReaderState, ...]:
         context = self._stack.establish()
         try:
-            return {(state.reader, state.counter) for state in context.look(context.list_readers())}
+            return context.look(context.list_readers())
         finally:
             _release(context)
 

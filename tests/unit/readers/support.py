@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cardd.readers.events import CardDeparted, CardInserted, ReaderAdded, ReaderEvent
 from cardd.readers.insertion import Insertion
-from cardd.readers.stack import PNP_NOTIFICATION, PcscStack
+from cardd.readers.stack import PNP_NOTIFICATION, Flag, PcscStack
 from cardd.readers.watch import Watch
 from cardsim.transports.inprocess import InProcessPcsc
 
@@ -18,6 +18,7 @@ PATIENCE = 20.0
 """Seconds after which a test gives up; nothing waits as long when all is well."""
 
 E = TypeVar("E")
+_HELD = Flag.EXCLUSIVE | Flag.INUSE
 
 
 class Recorder:
@@ -61,6 +62,10 @@ class Hooked:
         self.before_long_wait: Callable[[], object] | None = None
         self.before_cancel: Callable[[], object] | None = None
         self.waits = 0
+        self.tells_of_holds = True
+        """Whether the end of a hold that is known ends a wait."""
+        self.looked = threading.Event()
+        """Set whenever somebody has looked without waiting."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inside, name)
@@ -73,7 +78,12 @@ class Hooked:
                 hook, self.before_long_wait = self.before_long_wait, None
                 if hook is not None:
                     hook()
-        return self.inside.SCardGetStatusChange(context, timeout, states)
+        if timeout and not self.tells_of_holds:
+            states = [(name, state & ~int(_HELD)) for name, state in states]
+        told = self.inside.SCardGetStatusChange(context, timeout, states)
+        if not timeout:
+            self.looked.set()
+        return told
 
     def SCardCancel(self, context: int) -> Any:  # noqa: N802
         """As inside, after the hook."""

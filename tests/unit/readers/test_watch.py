@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cardd.readers import second_look
 from cardd.readers import watch as module
 from cardd.readers.events import (
     Availability,
@@ -202,6 +203,27 @@ def test_another_programs_hold_and_its_end_are_told() -> None:
         scene.seen.until(lambda: Availability(insertion, exclusive=True, in_use=False) in scene.seen.events)
         other.release()
         scene.seen.until(lambda: Availability(insertion, exclusive=False, in_use=False) in scene.seen.events)
+
+
+@pytest.mark.parametrize("looked_after", [False, True])
+def test_the_end_of_a_hold_that_pcsc_tells_nobody_of_is_seen(
+    monkeypatch: pytest.MonkeyPatch, looked_after: bool
+) -> None:
+    """A hold that ends before the second look at it, and one that ends after, as pcscd has not counted it yet."""
+    monkeypatch.setattr(second_look, "HOLD_COUNTED_AFTER", 0.2)
+    with watched() as scene:
+        scene.hooked.tells_of_holds = False
+        scene.reader.insert(SmallCard())
+        insertion = scene.seen.insertion()
+        other = PcscStack(scene.pcsc).establish()
+        other.connect(scene.reader.name, Share.EXCLUSIVE)
+        scene.watch.look_again()
+        scene.seen.until(lambda: Availability(insertion, exclusive=True, in_use=False) in scene.seen.events)
+        if looked_after:
+            scene.hooked.looked.clear()
+            assert scene.hooked.looked.wait(PATIENCE)
+        other.release()
+        scene.seen.until(lambda: scene.seen.events[-1] == Availability(insertion, exclusive=False, in_use=False))
 
 
 def test_a_fresh_look_tells_of_a_card_that_is_free_too() -> None:
