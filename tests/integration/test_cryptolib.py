@@ -22,7 +22,7 @@ from cardsim import profiles
 from cardsim.pki.store import CardCredentials
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
 from tests.support.core import card_of, pki_store
-from tests.support.cryptolib import CryptolibUnavailable, Installation, find_cryptolib
+from tests.support.cryptolib import VARIABLE, Cryptolib, CryptolibUnavailable, Installation, find_cryptolib
 from tests.support.pcscd import PcscdUnavailable, PrivatePcscd
 from tests.support.pkcs11 import AUTHENTICATION, SHA256_PREFIX, SIGNATURE, Module, Program, Refused, Result
 
@@ -249,6 +249,25 @@ def test_a_card_pulled_out_is_missed_and_found_again(pcscd: PrivatePcscd, card: 
         assert SIGNATURE not in program.labels()
         program.login(PIN)
         card.require_signed(SIGNATURE, program.sign(SIGNATURE, "SHA256-RSA-PKCS", MESSAGE), tmp_path)
+
+
+def test_what_the_variable_names_is_found_or_said_to_be_missing(tmp_path: Path) -> None:
+    """The shared object or the package's folder; each reason to skip in its own words."""
+    module = tmp_path / "opt/santesocial/CPS/lib/libcps3_pkcs11_lux.so"
+    tables = tmp_path / "etc/opt/santesocial/CPS"
+    with pytest.raises(CryptolibUnavailable, match="does not say where"):
+        find_cryptolib({})
+    with pytest.raises(CryptolibUnavailable, match="no libcps3"):
+        find_cryptolib({VARIABLE: str(tmp_path)})
+    module.parent.mkdir(parents=True)
+    module.touch()
+    with pytest.raises(CryptolibUnavailable, match="neither beside"):
+        find_cryptolib({VARIABLE: str(module)})
+    tables.mkdir(parents=True)
+    for name in ("DICO-FR.GIP", "cps3_pkcs11.conf"):
+        (tables / name).touch()
+    assert find_cryptolib({VARIABLE: str(tmp_path)}) == find_cryptolib({VARIABLE: str(module)})
+    assert find_cryptolib({VARIABLE: str(module)}) == Cryptolib(module, tables)
 
 
 def written(folder: Path) -> Path:
