@@ -54,8 +54,8 @@ class Element:
     offset: int
 
 
-def _length(data: bytes, position: int) -> tuple[int, int]:
-    """Length and the position behind it (X.690 8.1.3 and 10.1: definite, shortest form)."""
+def _length(data: bytes, position: int, *, shortest: bool) -> tuple[int, int]:
+    """Length and the position behind it (X.690 8.1.3: definite; 10.1: in the shortest form)."""
     if position >= len(data):
         raise DerError("length missing", position)
     first = data[position]
@@ -68,13 +68,17 @@ def _length(data: bytes, position: int) -> tuple[int, int]:
     if len(octets) < count:
         raise DerError("length truncated", position)
     length = int.from_bytes(octets, "big")
-    if length < 0x80 or octets[0] == 0:
+    if shortest and (length < 0x80 or octets[0] == 0):
         raise DerError("length not in its shortest form", position)
     return length, position + 1 + count
 
 
-def elements(data: bytes) -> Iterator[Element]:
+def elements(data: bytes, *, shortest: bool = True) -> Iterator[Element]:
     """The elements that lie one behind the other in `data`, which they fill.
+
+    Args:
+        data: the octets.
+        shortest: refuse lengths that are not in their shortest form, as DER does; BER (8.1.3) lets them be.
 
     Raises:
         DerError: At the first octet that is not DER; elements before it were given.
@@ -84,7 +88,7 @@ def elements(data: bytes) -> Iterator[Element]:
         tag = data[position]
         if tag & 0x1F == 0x1F:
             raise DerError("tag above 30", position)
-        length, start = _length(data, position + 1)
+        length, start = _length(data, position + 1, shortest=shortest)
         if length > len(data) - start:
             raise DerError("value truncated", position)
         yield Element(tag, data[start : start + length], position)
