@@ -180,7 +180,7 @@ class Daemon:
         service.add_journal(readings)
         book.journal.listen(service.warnings_changed)
         self._service = service
-        sessions.listen(service)
+        sessions.listen(service, agents)
         tokens.listen(service)
         dispatcher = Dispatcher(transport, tree, missing=service.missing, refused=service.refused)
         for forget in (agents.forget, door.forget, polkit.forget):

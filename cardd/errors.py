@@ -308,6 +308,13 @@ class NoCardKey(CarddError):
     sentence = N_("This session rests on a token and has no key of a card; log in with the card to sign or decrypt.")
 
 
+class NoSuchActivity(CarddError):
+    """Fields: activity."""
+
+    short_name = "NoSuchActivity"
+    sentence = N_("There is no work situation {activity}; `cardctl session activities` shows those that there are.")
+
+
 class NotAuthorized(CarddError):
     """Fields: reason."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -139,7 +140,13 @@ class Agents:
             AgentFailed: no answer in time, a wrong answer, the agent left.
             DescriptorUnusable: the descriptor that it answered cannot be read.
         """
-        agents = list(self._of(facts.caller.uid, facts.session_id, AgentAbility.PIN))
+        return await self.ask_in(facts.caller.uid, facts.session_id, question, may_be_last_try=may_be_last_try)
+
+    async def ask_in(
+        self, uid: int, login_session: str | None, question: PinQuestion, *, may_be_last_try: bool = False
+    ) -> Secret:
+        """Ask the user of a login session; as `ask_user_of` (see `cardd.sessions.pin_again.PinAsker`)."""
+        agents = list(self._of(uid, login_session, AgentAbility.PIN))
         if not agents:
             raise NoAgent
         telling = [agent for agent in agents if may_be_last_try or AgentAbility.LAST_TRY in agent.abilities]
@@ -147,6 +154,18 @@ class Agents:
         agent = (telling if question.is_last_try else agents)[0]
         with await self._put(agent, self._request_pin(agent, question)) as descriptor:
             return await read_secret(descriptor.fileno(), limit=LENGTH_MAX, timeout=self._descriptor_timeout)
+
+    @asynccontextmanager
+    async def told_on_reader(self, uid: int, login_session: str | None, question: PinQuestion) -> AsyncIterator[None]:
+        """Tell the user of a login session, for the length of a block, to type on the reader."""
+        telling = asyncio.get_running_loop().create_task(
+            self.notify(uid, login_session, Notice.PIN_PAD, question.holder, reader=question.reader)
+        )
+        try:
+            yield
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)  # nobody there to tell it: the reader's display does
 
     def holder_of(
         self, uid: int | None, login_session: str | None, application: CallerFacts, *, own_agent: bool

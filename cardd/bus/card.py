@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from cardd.journal import Detail, Kind
 from cardd.pki.revocation.finding import Revocation
 from cardd.pki.trust import Trust
 from cardd.sessions.account import What
-from cardd.sessions.notices import Notice
 from cardd.sessions.pin import DescriptorPin, PinQuestion, PinSource
 from cardd.sessions.pin_change import change_pin, unblock_pin
 from cardd.sessions.presence import Presence
@@ -240,15 +238,8 @@ class _OnReader:
         """See `cardd.sessions.pin.PadPrompt`."""
         if not self._may_ask:
             raise NotAuthorizedCanObtain(reason="the PIN must be typed on the reader, and the call forbids asking")
-        uid, login_session = self._caller.caller.uid, self._caller.session_id
-        telling = asyncio.create_task(
-            self._agents.notify(uid, login_session, Notice.PIN_PAD, question.holder, reader=question.reader)
-        )
-        try:
+        async with self._agents.told_on_reader(self._caller.caller.uid, self._caller.session_id, question):
             yield
-        finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)  # nobody there to tell it: the reader's display does
 
 
 def _trust_reply(trust: Trust | None) -> dict[str, Variant]:

@@ -11,6 +11,7 @@ from cardd.access.gate import Target
 from cardd.access.ownership import require_owner
 from cardd.bus import names
 from cardd.bus.access_question import access_question
+from cardd.bus.activities import activities_reply, speciality_reply
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.doorkeeper import Admission, Doorkeeper, card_target, told
 from cardd.bus.holder import holder_reply
@@ -18,13 +19,34 @@ from cardd.bus.interface import Call, Interface, Signal, Variant, dbus_property,
 from cardd.bus.options import may_ask, no_options, typed_options
 from cardd.bus.sign_options import sign_options
 from cardd.bus.tokens import mint_order
-from cardd.errors import AlgorithmNotSupported, Busy
+from cardd.errors import (
+    AgentFailed,
+    AlgorithmNotSupported,
+    Busy,
+    LastTry,
+    NotAuthorizedCanObtain,
+    NotAuthorizedDismissed,
+    PinBlocked,
+    PinFormat,
+    PinIncorrect,
+)
+from cardd.journal import Detail, Kind
+from cardd.sessions.account import What
 from cardd.sessions.descriptors import write_plaintext
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
 from cardd.sessions.session import Session, signature_of
 from cardd.sessions.states import EndReason
 from cardd.sessions.tokens import Tokens
+
+NOTHING_SIGNED = (
+    *(Busy, AlgorithmNotSupported),  # refused before the card was told anything
+    # The card wanted its PIN anew, and did not get it.
+    *(AgentFailed, NotAuthorizedCanObtain, NotAuthorizedDismissed, PinBlocked, PinFormat, PinIncorrect, LastTry),
+)
+"""Refusals that use up no consent: no signature came of it."""
+ACTIVITIES = "CPS_ACTIVITY_PS"
+"""What the journal calls the work situations, all of them together."""
 
 
 def session_path(session: Session) -> str:
@@ -75,7 +97,8 @@ class SessionInterface(Interface):
         admission = await self._admit(call, Action.SIGN, target, interactive=given.interactive)
         consent = self._door.consent(admission, self._session, target, digest, given)
         use = await self._session.while_open(consent)
-        signing = self._session.sign(call.caller, key, algorithm, digest, told(admission, use, given))
+        because = told(admission, use, given)
+        signing = self._session.sign(call.caller, key, algorithm, digest, because, interactive=given.interactive)
         return await self._signed(signing, use)
 
     @method("ssayha{sv}", in_names=("key", "algorithm", "cryptogram", "output", "options"))
@@ -86,8 +109,9 @@ class SessionInterface(Interface):
         call.guard = self._session.guard
         typed_options(options, {})
         target = self._target(key=key, algorithm=algorithm)
-        await self._admit(call, Action.DECRYPT, target, interactive=may_ask(options))
-        with await self._session.decrypt(call.caller, key, algorithm, cryptogram) as plaintext:
+        interactive = may_ask(options)
+        await self._admit(call, Action.DECRYPT, target, interactive=interactive)
+        with await self._session.decrypt(call.caller, key, algorithm, cryptogram, interactive=interactive) as plaintext:
             await write_plaintext(
                 output.fileno(), plaintext, timeout=self._write_timeout, still_valid=self._session.guard
             )
@@ -106,8 +130,10 @@ class SessionInterface(Interface):
         """Tell one audience who the holder is, by the card's key."""
         call.guard = self._session.guard
         typed_options(options, {})
-        await self._admit(call, Action.ASSERT, self._target(), interactive=may_ask(options))
-        return await self._tokens.assert_by_card(self._session, call.caller, audience, nonce)
+        interactive = may_ask(options)
+        await self._admit(call, Action.ASSERT, self._target(), interactive=interactive)
+        session = self._session
+        return await self._tokens.assert_by_card(session, call.caller, audience, nonce, interactive=interactive)
 
     @method("ssa{sv}", "a{sv}", in_names=("resource", "action", "options"), out_names=("access",))
     async def check_access(self, call: Call, resource: str, action: str, options: dict[str, Any]) -> dict[str, Variant]:
@@ -123,7 +149,28 @@ class SessionInterface(Interface):
         call.guard = self._session.guard
         typed_options(options, {})
         await self._admit(call, Action.READ_HOLDER, self._target(), interactive=may_ask(options))
-        return holder_reply(self.presence)
+        return holder_reply(self.presence) | speciality_reply(await self._session.speciality(call.caller))
+
+    @method("a{sv}", "aa{sv}", in_names=("options",), out_names=("activities",))
+    async def get_activities(self, call: Call, options: dict[str, Any]) -> list[dict[str, Variant]]:
+        """The holder's work situations."""
+        call.guard = self._session.guard
+        typed_options(options, {})
+        interactive = may_ask(options)
+        await self._admit(call, Action.READ_HOLDER, self._target(), interactive=interactive)
+        activities = await self._session.activities(call.caller, interactive=interactive)
+        what: What = {Detail.OBJECT: ACTIVITIES, Detail.COUNT: len(activities)}
+        await self._session.tell(Kind.OBJECT_READ, call.caller, what)
+        return activities_reply(activities, self._session.situation)
+
+    @method("sa{sv}", in_names=("id", "options"))
+    async def select_activity(self, call: Call, activity_id: str, options: dict[str, Any]) -> None:
+        """Choose one of them."""
+        call.guard = self._session.guard
+        typed_options(options, {})
+        interactive = may_ask(options)
+        await self._admit(call, Action.READ_HOLDER, self._target(), interactive=interactive)
+        await self._session.select_activity(call.caller, activity_id, interactive=interactive)
 
     @method("a{sv}", in_names=("options",))
     async def end(self, call: Call, options: dict[str, Any]) -> None:
@@ -164,8 +211,8 @@ class SessionInterface(Interface):
         signed = True
         try:
             return await signing
-        except (Busy, AlgorithmNotSupported):
-            signed = False  # refused before the card was told anything
+        except NOTHING_SIGNED:
+            signed = False
             raise
         finally:
             self._door.finish(use, signed=signed)

@@ -8,6 +8,7 @@ from cardd.access.actions import Action
 from cardd.access.ownership import require_owner
 from cardd.bus import names
 from cardd.bus.access_question import access_question
+from cardd.bus.activities import activities_reply
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.doorkeeper import Doorkeeper, token_target
 from cardd.bus.holder import professional_reply
@@ -82,6 +83,22 @@ class TokenSessionInterface(Interface):
         typed_options(options, {})
         await self._admit(call, Action.READ_HOLDER, options)
         return professional_reply(self.session.holder.professional)
+
+    @method("a{sv}", "aa{sv}", in_names=("options",), out_names=("activities",))
+    async def get_activities(self, call: Call, options: dict[str, Any]) -> list[dict[str, Variant]]:
+        """The work situation in which the token was minted, if any."""
+        call.guard = self.session.guard
+        typed_options(options, {})
+        await self._admit(call, Action.READ_HOLDER, options)
+        return activities_reply(self.session.activities(), self.session.situation)
+
+    @method("sa{sv}", in_names=("id", "options"))
+    async def select_activity(self, call: Call, activity_id: str, options: dict[str, Any]) -> None:
+        """That one alone: the card has the others."""
+        call.guard = self.session.guard
+        typed_options(options, {})
+        await self._admit(call, Action.READ_HOLDER, options)
+        self.session.select_activity(activity_id)
 
     @method("a{sv}", in_names=("options",))
     async def end(self, call: Call, options: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cardd.bus.descriptors import OwnedFd
 from cardd.bus.interface import Variant, variant
-from cardd.bus.options import typed_options
+from cardd.bus.options import may_ask, typed_options
 from cardd.errors import InvalidArgument
 from cardd.sessions.descriptors import read_secret
 from cardd.sessions.token_settings import MintOrder
@@ -53,6 +53,7 @@ def mint_order(options: Mapping[str, Any]) -> MintOrder:
         lifetime=None if seconds is None else timedelta(seconds=seconds),
         audience=tuple(given.get("audience", ())),
         kind=given.get("kind"),
+        interactive=may_ask(options),
     )
 
 

@@ -188,6 +188,11 @@ class PresentCard:
         """`hold` succeeded and nothing ended it since."""
         return self._held
 
+    @property
+    def is_ours_alone(self) -> bool:
+        """It is held, and no other program can reach it: nobody else can have reset it."""
+        return self._held and self._services.hold is not HoldMode.SHARED
+
     def held_by_another(self) -> str | None:
         """The program that kept us off the card last, as far as it can be known; None when none does now."""
         return self._other_holder

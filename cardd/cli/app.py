@@ -16,6 +16,7 @@ from cardd.cli.commands import (
     login,
     pin,
     rules,
+    session,
     status,
     token,
     token_verify,
@@ -45,6 +46,7 @@ _SUMMARY = N_("Use and look after the health professional's card on this compute
 _PIN_SUMMARY = N_("Change or unblock the PIN.")
 _TRUST_SUMMARY = N_("The authorities whose cards are believed.")
 _TOKEN_SUMMARY = N_("Tokens, which say who somebody is where the card cannot stay.")
+_SESSION_SUMMARY = N_("The open session: in which work situation its work is done.")
 _RULES_SUMMARY = N_("The rules: who may do what with a card.")
 _JOURNAL_SUMMARY = N_("What happened, for whom and who asked.")
 _GLOBAL = N_("Global options (--bus, --json, --lang) may stand anywhere.")
@@ -70,6 +72,8 @@ _HELP = {
     "token redeem": N_("Open a session with a token and the key of its device."),
     "token revoke": N_("Revoke a token for ever; what it opened ends at once."),
     "token verify": N_("Verify a token without cardd. Whether it was revoked is not known here."),
+    "session activities": N_("Show the holder's work situations, which the card tells after the PIN."),
+    "session select": N_("Choose a work situation: journal, assertions and tokens tell it from now on."),
     "agent": N_("Ask for PINs and consents until Ctrl-C: by pinentry in a window, else on the terminal."),
     "whoami": N_("Show what cardd sees of this program, by the names that rules use."),
     "check": N_("Tell which rule decides about this program or another one, and why the others do not."),
@@ -111,6 +115,10 @@ def build() -> typer.Typer:
     _add(tokens, "revoke", token.revoke, "token revoke")
     _add(tokens, "verify", token_verify.verify, "token verify")
     app.add_typer(tokens, name="token")
+    sessions = _group(_(_SESSION_SUMMARY))
+    _add(sessions, "activities", session.activities, "session activities")
+    _add(sessions, "select", session.select, "session select")
+    app.add_typer(sessions, name="session")
     access = _group(_(_RULES_SUMMARY))
     _add(access, "check", rules.check)
     _add(access, "show", rules.show)

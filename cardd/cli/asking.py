@@ -208,6 +208,8 @@ def pin_question(request: PinRequest) -> str:
     label = next((text for purpose, text in labels.items() if purpose == request.purpose), _("PIN"))
     lengths = Lengths(request.minimum, request.maximum) if request.maximum else None
     lines = [_("Card of {holder}").format(holder=wording.clean(request.holder)) if request.holder else ""]
+    if request.purpose == PinPurpose.KEY_USE:
+        lines.append(_("The card wants its PIN for this signature or decryption alone."))
     if request.last_try:
         lines.append(last_try_text(request.purpose))
         lines.append(_("Refuse if you are not sure."))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cardd.cli.journal_witnesses import Testimony  # what it reads is slow to import
 
 KINDS: Final[Mapping[str, str]] = {
+    "activity-selected": N_("work situation chosen"),
     "asserted": N_("holder asserted to a service"),
     "authenticated": N_("session opened by PIN"),
     "caller-connected": N_("program connected"),

@@ -68,6 +68,14 @@ _OTHER_WORDS = {
     "the PIN must be asked for, and the call forbids asking": N_(
         "the PIN must be asked for, and the call forbids asking"
     ),
+    "the card wants its PIN for this each time, and the call forbids asking": N_(
+        "the card wants its PIN for this each time, and the call forbids asking"
+    ),
+    "the card wants its PIN for this each time, and no agent is there to ask for it: run `cardctl agent`, or register "
+    "one of your own": N_(
+        "the card wants its PIN for this each time, and no agent is there to ask for it: run `cardctl agent`, or "
+        "register one of your own"
+    ),
     "another user opened this session": N_("another user opened this session"),
     "token": N_("token"),
     "proof": N_("proof"),

@@ -11,6 +11,7 @@ from cardd.client.journal import Journal, JournalProblem, JournalQuery, JournalR
 from cardd.client.objects import Card, Reader, Session
 from cardd.client.tokens import Tokens
 from cardd.client.values import (
+    Activity,
     Capabilities,
     CardState,
     EndReason,
@@ -25,6 +26,7 @@ from cardd.client.values import (
 
 __all__ = [
     "Access",
+    "Activity",
     "Agent",
     "Capabilities",
     "Card",

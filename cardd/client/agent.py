@@ -29,6 +29,8 @@ class PinPurpose(StrEnum):
     CHANGE_NEW = "change-new"
     UNBLOCK_PUK = "unblock-puk"
     UNBLOCK_NEW = "unblock-new"
+    KEY_USE = "key-use"
+    """A session is open, and the card wants its PIN for this one use of a key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from cardd.client.consent import Access, Document
 from cardd.client.events import Event
 from cardd.client.objects import Reader
 from cardd.client.secret import SecretBytes
-from cardd.client.values import Holder, MintedToken, RegisteredToken, Service
+from cardd.client.values import Activity, Holder, MintedToken, RegisteredToken, Service
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey  # slow to import
@@ -101,10 +101,18 @@ class Session:
         return self._loop.run(self.info.wait_ended(), timeout)
 
     def sign(
-        self, key: str, algorithm: str, digest: bytes, *, document: Document | None = None, interactive: bool = True
+        self,
+        key: str,
+        algorithm: str,
+        digest: bytes,
+        *,
+        document: Document | None = None,
+        ask: Ask | None = None,
+        interactive: bool = True,
     ) -> bytes:
-        """As `cardd.client.Session.sign`."""
-        return self._loop.run(self.info.sign(key, algorithm, digest, document=document, interactive=interactive))
+        """As `cardd.client.Session.sign`; `ask` stands for its agent."""
+        signing = self.info.sign(key, algorithm, digest, document=document, agent=_agent(ask), interactive=interactive)
+        return self._loop.run(signing)
 
     def check_access(
         self, action: str, key: str = "", *, algorithm: str = "", document_kind: str = "", reserve: bool = False
@@ -136,6 +144,14 @@ class Session:
     def get_holder(self) -> Holder:
         """As `cardd.client.Session.get_holder`."""
         return self._loop.run(self.info.get_holder())
+
+    def get_activities(self) -> tuple[Activity, ...]:
+        """As `cardd.client.Session.get_activities`."""
+        return self._loop.run(self.info.get_activities())
+
+    def select_activity(self, activity_id: str) -> None:
+        """As `cardd.client.Session.select_activity`."""
+        self._loop.run(self.info.select_activity(activity_id))
 
     def end(self) -> None:
         """As `cardd.client.Session.end`."""

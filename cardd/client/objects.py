@@ -21,12 +21,14 @@ from cardd.client.core import PATIENCE, Link
 from cardd.client.errors import NoReply
 from cardd.client.secret import PlaintextPipe, SecretBytes, pipe_holding
 from cardd.client.values import (
+    Activity,
     Capabilities,
     CardState,
     Holder,
     MintedToken,
     Properties,
     Trust,
+    activity_from,
     capabilities_from,
     holder_from,
     maybe,
@@ -221,15 +223,24 @@ class Session:
         return await asyncio.shield(self._link.core.ends.future(self._link.owner, self.path))
 
     async def sign(
-        self, key: str, algorithm: str, digest: bytes, *, document: Document | None = None, interactive: bool = True
+        self,
+        key: str,
+        algorithm: str,
+        digest: bytes,
+        *,
+        document: Document | None = None,
+        agent: Agent | None = None,
+        interactive: bool = True,
     ) -> bytes:
-        """Sign a digest with a key of the card; the holder may be asked whether they agree.
+        """Sign a digest with a key of the card; the holder may be asked whether they agree, and for the PIN where the
+        card wants it for each signature.
 
         Args:
             key: `signature` or `authentication`.
             algorithm: `RS256` or `PS256`.
             digest: SHA-256 of what is signed, 32 bytes.
             document: what is signed, and how far one consent shall reach; None: nothing is said of it.
+            agent: asks the user for this call alone; None: the agent that is registered.
             interactive: False: fail rather than ask anybody.
 
         Returns:
@@ -237,14 +248,15 @@ class Session:
 
         Raises:
             ConsentRefused, ConsentNotAnswered, NoSuchJob, NoAgent, NotAuthorized, NotAuthorizedCanObtain,
-            NotAuthorizedDismissed,
+            NotAuthorizedDismissed, PinIncorrect, PinBlocked,
             UnknownKey, AlgorithmNotSupported, DigestLength, SessionEnded and others of `cardd.errors`.
         """
         options = dict((document or Document()).options())
         if not interactive:
             options[OPTION_NO_USER_INTERACTION] = True
         values = (key, algorithm, bytes(digest), options)
-        signature: bytes = await self._call("Sign", "ssaya{sv}", "ay", *values, patience=None)
+        async with self._link.core.agent(agent):
+            signature: bytes = await self._call("Sign", "ssaya{sv}", "ay", *values, patience=None)
         return signature
 
     async def check_access(
@@ -344,6 +356,22 @@ class Session:
     async def get_holder(self) -> Holder:
         """Ask who the session stands for."""
         return holder_from(await self._call("GetHolder", "a{sv}", "a{sv}", _NO_OPTIONS))
+
+    async def get_activities(self) -> tuple[Activity, ...]:
+        """Ask for the holder's work situations; empty where the card tells none."""
+        rows = await self._call("GetActivities", "a{sv}", "aa{sv}", _NO_OPTIONS, patience=None)
+        return tuple(map(activity_from, rows))
+
+    async def select_activity(self, activity_id: str) -> None:
+        """Choose a work situation: journal, assertions and tokens of this session tell it from now on.
+
+        Args:
+            activity_id: of one of them; empty: none.
+
+        Raises:
+            NoSuchActivity, SessionEnded and others of `cardd.errors`.
+        """
+        await self._call("SelectActivity", "sa{sv}", "", activity_id, _NO_OPTIONS, patience=None)
 
     async def end(self) -> None:
         """End the session; the card wants its PIN again, a token stays good."""

@@ -106,7 +106,8 @@ class Capabilities:
 class Holder:
     """Who the card belongs to, as its certificate says; None or empty where it does not say.
 
-    `category` is `test`, `real` or `unknown`; `profession` is a code of the French nomenclature G15, -1 when unknown.
+    `category` is `test`, `real` or `unknown`; `profession` is a code of the French nomenclature G15, -1 when unknown;
+    `speciality` is a code of table R01 ("SM26"), which a session on a card alone tells.
     """
 
     national_id: str | None = None
@@ -123,12 +124,32 @@ class Holder:
     structure_name: str | None = None
     serial: str | None = None
     warnings: tuple[str, ...] = ()
+    speciality: str | None = None
+    speciality_label: str | None = None
 
     @property
     def display_name(self) -> str:
         """Given and family name, or the best that identifies the holder; never empty."""
         named = " ".join(part for part in (self.given_name, self.family_name) if part)
         return named or self.structure_name or self.national_id or self.card_number or "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A work situation of the holder, as the card tells it; None where it does not.
+
+    `activity_id` names it in `Session.select_activity`; `structure_id` is a Struct_IdNat, `sector` a code of table R02
+    ("SA07"), `sector_label` French.
+    """
+
+    activity_id: str
+    selected: bool = False
+    structure_name: str | None = field(default=None, repr=False)
+    structure_id: str | None = field(default=None, repr=False)
+    structure_kind: str | None = None
+    sector: str | None = None
+    sector_label: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +302,26 @@ def holder_from(properties: Properties) -> Holder:
         structure_id=text("structure-id"),
         structure_name=text("structure-name"),
         serial=text("serial"),
+        warnings=words(properties, "warnings"),
+        speciality=text("speciality"),
+        speciality_label=text("speciality-label"),
+    )
+
+
+def activity_from(properties: Properties) -> Activity:
+    """Decode a row of GetActivities."""
+
+    def text(name: str) -> str | None:
+        return maybe(properties, name, str)
+
+    return Activity(
+        activity_id=take(properties, "id", str, ""),
+        selected=take(properties, "selected", bool, False),  # the default of the key
+        structure_name=text("structure-name"),
+        structure_id=text("structure-id"),
+        structure_kind=text("structure-kind"),
+        sector=text("sector"),
+        sector_label=text("sector-label"),
         warnings=words(properties, "warnings"),
     )
 

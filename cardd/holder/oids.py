@@ -33,4 +33,7 @@ GUESS: INTEGER, as the profession is. The certificate of one CPF would settle it
 SPECIALITY: Final = "1.2.250.1.71.4.2.5"
 """SEQUENCE OF UTF8String, codes of table R01; seen on certificates of the PKI before IGC-Santé."""
 
+SECTOR: Final = "1.2.250.1.71.4.2.4"
+"""Names table R02 in claims; no extension."""
+
 KNOWN_PRIVATE: Final = frozenset({CARD_TYPE, CARD_ID, CARD_CATEGORY, PROFESSION, FUTURE_PROFESSION, SPECIALITY})

@@ -33,6 +33,7 @@ class Kind(enum.StrEnum):
     SIGNED = "signed"
     DECRYPTED = "decrypted"
     ASSERTED = "asserted"
+    ACTIVITY_SELECTED = "activity-selected"
     OBJECT_READ = "object-read"
     PIN_CHANGED = "pin-changed"
     PIN_UNBLOCKED = "pin-unblocked"
@@ -59,6 +60,7 @@ class Detail(enum.StrEnum):
     __hash__ = str.__hash__  # as above
 
     ACTION = "action"
+    ACTIVITY = "activity"
     ALGORITHM = "algorithm"
     AUDIENCE = "audience"
     BYTES = "bytes"
@@ -86,7 +88,9 @@ class Detail(enum.StrEnum):
     READER = "reader"
     REASON = "reason"
     RULE = "rule"
+    SECTOR = "sector"
     SESSION = "session"
+    STRUCTURE = "structure"
     TEST_CARD = "test-card"
     TOKEN = "token"  # noqa: S105  # a token's id (jti)
     TRIES_LEFT = "tries-left"

@@ -10,7 +10,6 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from cardd.access.caller import Caller
 from cardd.access.ownership import require_owner
-from cardd.cards.present import PresentCard
 from cardd.cards.worker import Priority
 from cardd.errors import CardChanged, CarddError, CardInUse, ProofFailed
 from cardd.journal import Detail, Kind
@@ -18,12 +17,22 @@ from cardd.pki.errors import ChallengeMismatch
 from cardd.pki.proof import verify_challenge
 from cardd.sessions.account import Account
 from cardd.sessions.failures import client_errors
-from cardd.sessions.pin import PadPrompt, PinQuestion, PinSource, Purpose, require_form, require_tries, rules_or_refuse
+from cardd.sessions.pin import (
+    PadPrompt,
+    PinQuestion,
+    PinSource,
+    Purpose,
+    question_for,
+    require_form,
+    require_pin_tries,
+    require_tries,
+    rules_or_refuse,
+)
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd.sessions.session import Session
 from cardd.sessions.states import Event, State
-from cardd_drivers.contract import Card, KeyName, PinRules, PinStatus
+from cardd_drivers.contract import Card, KeyName, PinStatus
 
 log = logging.getLogger(__name__)
 
@@ -178,30 +187,3 @@ class Authentication:
         if presence.state is State.AUTHENTICATING:
             presence.happen(Event.REFUSED)
         presence.judge()
-
-
-def require_pin_tries(present: PresentCard, card: Card, purpose: Purpose) -> None:
-    """Let no PIN go out that could be the last try, unknown to whoever gave it; runs on the card's thread.
-
-    Since the question was put, another program may have spent tries, or another caller of ours.
-
-    Raises:
-        PinBlocked, LastTry.
-    """
-    known = present.pin_status
-    if not present.kept_from_insertion:
-        now = card.pin_status()
-        known = now if now.tries_left is not None else known
-    require_tries(purpose, None if known is None else known.tries_left, may_be_last=False)
-
-
-def question_for(presence: Presence, purpose: Purpose, rules: PinRules, tries_left: int | None) -> PinQuestion:
-    """What the user is asked about this card."""
-    return PinQuestion(
-        card=presence.number,
-        purpose=purpose,
-        rules=rules,
-        tries_left=tries_left,
-        holder=presence.holder_name,
-        reader=presence.card.insertion.reader,
-    )

@@ -7,10 +7,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from cardd.cards.present import PresentCard
 from cardd.errors import CarddError, LastPukTry, LastTry, NoPin, PinBlocked, PinFormat, PukBlocked, PukFormat
 from cardd.sessions.descriptors import read_secret
+from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
-from cardd_drivers.contract import PinRules
+from cardd_drivers.contract import Card, PinRules
 
 LENGTH_MAX = 64
 """Bytes that are read of any PIN or unblocking code; cards take far fewer."""
@@ -24,6 +26,8 @@ class Purpose(enum.StrEnum):
     CHANGE_NEW = "change-new"
     UNBLOCK_PUK = "unblock-puk"
     UNBLOCK_NEW = "unblock-new"
+    KEY_USE = "key-use"
+    """The session is open, and the card wants its PIN anew for this use of a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,18 @@ class DescriptorPin:
         return await read_secret(self._descriptor, limit=LENGTH_MAX, timeout=self._timeout)
 
 
+def question_for(presence: Presence, purpose: Purpose, rules: PinRules, tries_left: int | None) -> PinQuestion:
+    """What the user is asked about this card."""
+    return PinQuestion(
+        card=presence.number,
+        purpose=purpose,
+        rules=rules,
+        tries_left=tries_left,
+        holder=presence.holder_name,
+        reader=presence.card.insertion.reader,
+    )
+
+
 def rules_or_refuse(rules: PinRules | None) -> PinRules:
     """The rules of a PIN that the card has.
 
@@ -136,6 +152,21 @@ def require_tries(purpose: Purpose, tries_left: int | None, *, may_be_last: bool
         raise PukBlocked if puk else PinBlocked
     if tries_left == 1 and not may_be_last:
         raise LastPukTry if puk else LastTry
+
+
+def require_pin_tries(present: PresentCard, card: Card, purpose: Purpose) -> None:
+    """Let no PIN go out that could be the last try, unknown to whoever gave it; runs on the card's thread.
+
+    Since the question was put, another program may have spent tries, or another caller of ours.
+
+    Raises:
+        PinBlocked, LastTry.
+    """
+    known = present.pin_status
+    if not present.kept_from_insertion:
+        now = card.pin_status()
+        known = now if now.tries_left is not None else known
+    require_tries(purpose, None if known is None else known.tries_left, may_be_last=False)
 
 
 def require_form(secret: Secret, question: PinQuestion) -> None:

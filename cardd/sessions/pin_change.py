@@ -10,9 +10,17 @@ from cardd.cards.worker import Priority
 from cardd.errors import CarddError, CardInUse
 from cardd.journal import Kind
 from cardd.sessions.account import Account
-from cardd.sessions.authentication import question_for, require_pin_tries
 from cardd.sessions.failures import client_errors
-from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_form, require_tries, rules_or_refuse
+from cardd.sessions.pin import (
+    PinQuestion,
+    PinSource,
+    Purpose,
+    question_for,
+    require_form,
+    require_pin_tries,
+    require_tries,
+    rules_or_refuse,
+)
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd_drivers.contract import Card, PinRules

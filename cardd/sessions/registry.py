@@ -19,6 +19,7 @@ from cardd.sessions.authentication import Authentication
 from cardd.sessions.believed import end_of
 from cardd.sessions.expiry import Expiry
 from cardd.sessions.idle import Idle
+from cardd.sessions.pin_again import PinAsker
 from cardd.sessions.presence import Environment, Presence
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason, Event, State
@@ -73,6 +74,7 @@ class Sessions:
         self._environment = environment
         self.account = account
         self._listener: SessionsListener | None = None
+        self._asker: PinAsker | None = None
         self._presences: dict[int, Presence] = {}
         self._authentications: dict[int, Authentication] = {}
         self._open: dict[int, Session] = {}
@@ -82,8 +84,14 @@ class Sessions:
         self._expiry = Expiry(environment.clock, self._open.values, self._expired)
         self._idle = Idle(idle, self._open.values, self._unused)
 
-    def listen(self, listener: SessionsListener) -> None:
-        """Name who is told; before anything happens."""
+    def listen(self, listener: SessionsListener, asker: PinAsker | None = None) -> None:
+        """Name who is told; before anything happens.
+
+        Args:
+            listener: it.
+            asker: who asks for the PIN of a card that wants it anew in an open session; None: nobody can.
+        """
+        self._asker = asker
         self._listener = listener
 
     @property
@@ -230,7 +238,9 @@ class Sessions:
     def _begin(self, presence: Presence, caller: Caller, login_session: str | None) -> Session:
         number = self.take_number()
         since = presence.clock()
-        session = Session(number, presence, caller, login_session, since, presence.expires, self.account, self.end)
+        session = Session(
+            number, presence, caller, login_session, since, presence.expires, self.account, self.end, self._asker
+        )
         presence.session = session
         self._open[session.number] = session
         self._expiry.look()

@@ -17,10 +17,13 @@ from cardd.errors import (
     UnknownKey,
     shown,
 )
+from cardd.holder.activities import Activity
 from cardd.journal import Detail, Kind
+from cardd.sessions import idle
 from cardd.sessions.account import Account, What
-from cardd.sessions.failures import client_errors
-from cardd.sessions.idle import Activity
+from cardd.sessions.activities import details_of, named, read_activities, read_speciality
+from cardd.sessions.failures import as_client_error, client_errors
+from cardd.sessions.pin_again import PinAgain, PinAsker
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd.sessions.states import EndReason
@@ -31,6 +34,7 @@ from cardd_drivers.contract import (
     CardReset,
     DecipherAlgorithm,
     KeyName,
+    PinIncorrect,
     SecurityStatusNotSatisfied,
     SignatureAlgorithm,
 )
@@ -60,6 +64,7 @@ class Session:
         expires: the last moment at which the card's chain is valid (UTC).
         account: what is told to the journal before each reply.
         ending: called once, on the loop, when the session finds that the card lost the PIN.
+        asker: who asks for the PIN where the card wants it anew; None: nobody can.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class Session:
         expires: datetime,
         account: Account,
         ending: Callable[[Session, EndReason], None],
+        asker: PinAsker | None = None,
     ) -> None:
         self.number = number
         self.card = presence.card
@@ -81,9 +87,14 @@ class Session:
         self.since = since
         self.expires = expires
         self.uses = 0
-        self.activity = Activity()
+        self.activity = idle.Activity()
+        self.situation: Activity | None = None
+        """The work situation that was chosen, None while none is."""
+        self._activities: tuple[Activity, ...] | None = None
         self._account = account
         self._ending = ending
+        self._pin_again = PinAgain(presence, owner.uid, login_session, asker)
+        self._asking = asyncio.Lock()
         self._reason: EndReason | None = None
         self._ended = asyncio.get_running_loop().create_future()
 
@@ -108,6 +119,7 @@ class Session:
             return None
         self._reason = self.end_reason or reason
         self._ended.set_result(None)
+        self._activities = self.situation = None
         return self._reason
 
     def require_open(self) -> None:
@@ -132,7 +144,16 @@ class Session:
         self.require_open()
         return task.result()
 
-    async def sign(self, caller: Caller, key: str, algorithm: str, digest: bytes, because: What | None = None) -> bytes:
+    async def sign(
+        self,
+        caller: Caller,
+        key: str,
+        algorithm: str,
+        digest: bytes,
+        because: What | None = None,
+        *,
+        interactive: bool = True,
+    ) -> bytes:
         """Sign a digest.
 
         Args:
@@ -140,25 +161,31 @@ class Session:
             algorithm: JOSE name (RFC 7518, 3.1).
             digest: SHA-256, 32 bytes.
             because: what the journal is told beside: which rule and which consent let it pass.
+            interactive: the holder may be asked for the PIN, where the card wants it anew.
 
         Raises:
-            CarddError: an argument that cannot be used, the session's end, what the card refused.
+            CarddError: an argument that cannot be used, the session's end, what the card refused; the PIN that was
+                not given, or wrong.
         """
         self.require_open()
         name, wanted = signature_of(key, algorithm, digest)
+        situation = self.situation
         with client_errors(key=key, algorithm=algorithm):
-            signature = await self._serve(caller, lambda card: card.sign(name, wanted, digest))
+            signature = await self._use(caller, lambda card: card.sign(name, wanted, digest), interactive=interactive)
         what = {Detail.KEY: key, Detail.ALGORITHM: algorithm, Detail.DIGEST: digest.hex()}
-        await self.tell(Kind.SIGNED, caller, {**what, **(because or {})})
+        await self.tell(Kind.SIGNED, caller, {**what, **details_of(situation), **(because or {})})
         return signature
 
-    async def decrypt(self, caller: Caller, key: str, algorithm: str, cryptogram: bytes) -> Secret:
+    async def decrypt(
+        self, caller: Caller, key: str, algorithm: str, cryptogram: bytes, *, interactive: bool = True
+    ) -> Secret:
         """Decipher one block; the caller wipes the plaintext.
 
         Args:
             key: "encryption".
             algorithm: JOSE name (RFC 7518, 4.1).
             cryptogram: as long as the key's modulus.
+            interactive: as `sign`.
 
         Raises:
             CarddError: as `sign`.
@@ -171,16 +198,21 @@ class Session:
         if not 1 <= len(cryptogram) <= MODULUS_MAX:
             reason = f"{len(cryptogram)} bytes are no block as long as the key's modulus"
             raise InvalidArgument(argument="cryptogram", reason=reason)
+        situation = self.situation
         with client_errors(key=key, algorithm=algorithm):
-            plaintext = Secret(await self._serve(caller, lambda card: card.decipher(name, wanted, cryptogram)))
+            deciphered = await self._use(
+                caller, lambda card: card.decipher(name, wanted, cryptogram), interactive=interactive
+            )
+        plaintext = Secret(deciphered)
         try:
-            await self.tell(Kind.DECRYPTED, caller, {Detail.KEY: key, Detail.ALGORITHM: algorithm})
+            what = {Detail.KEY: key, Detail.ALGORITHM: algorithm, **details_of(situation)}
+            await self.tell(Kind.DECRYPTED, caller, what)
         except BaseException:
             plaintext.wipe()
             raise
         return plaintext
 
-    async def sign_statement(self, caller: Caller, digest: bytes) -> bytes:
+    async def sign_statement(self, caller: Caller, digest: bytes, *, interactive: bool = True) -> bytes:
         """Sign, with the authentication key, what cardd itself has written: a token, an assertion.
 
         The caller chooses no digest here, so that what is said of raw digests under that key does not concern it.
@@ -189,6 +221,7 @@ class Session:
         Args:
             caller: who asks for the statement.
             digest: SHA-256 of it, 32 bytes.
+            interactive: as `sign`.
 
         Returns:
             RSASSA-PKCS1-v1_5 (RS256), as long as the modulus.
@@ -199,7 +232,50 @@ class Session:
         self.require_open()
         key, algorithm = KeyName.AUTHENTICATION, SignatureAlgorithm.RS256
         with client_errors(key=key.value, algorithm=algorithm.value):
-            return await self._serve(caller, lambda card: card.sign(key, algorithm, digest))
+            return await self._use(caller, lambda card: card.sign(key, algorithm, digest), interactive=interactive)
+
+    async def activities(self, caller: Caller, *, interactive: bool = True) -> tuple[Activity, ...]:
+        """The holder's work situations, read once; none on a card that tells none.
+
+        Raises:
+            CarddError: as `sign`.
+        """
+        self.require_open()
+        if self._activities is None:
+            with client_errors():
+                found = await self._serve(caller, read_activities, interactive=interactive)
+            self._activities = found
+        return self._activities
+
+    async def speciality(self, caller: Caller) -> str | None:
+        """The code of the holder's speciality, by the certificate or else by the card's own file; None for none.
+
+        Raises:
+            CarddError: the session's end, what the card refused.
+        """
+        self.require_open()
+        professional = self.presence.professional
+        if professional is not None and professional.specialities:
+            return professional.specialities[0]
+        with client_errors():
+            return await self._serve(caller, read_speciality, interactive=False)
+
+    async def select_activity(self, caller: Caller, activity_id: str, *, interactive: bool = True) -> None:
+        """Choose a work situation: what is done from now on is done in it.
+
+        Args:
+            caller: who chooses.
+            activity_id: of `activities`; empty: none of them.
+            interactive: as `sign`.
+
+        Raises:
+            NoSuchActivity.
+            CarddError: as `sign`; the journal.
+        """
+        self.require_open()
+        chosen = named(await self.activities(caller, interactive=interactive), activity_id) if activity_id else None
+        await self.tell(Kind.ACTIVITY_SELECTED, caller, details_of(chosen))
+        self.situation = chosen
 
     async def tell(self, kind: Kind, caller: Caller, what: What) -> None:
         """Write down what was done; a session that ended meanwhile gives nothing.
@@ -213,18 +289,24 @@ class Session:
             self._account.dropped(self.number)
             raise error
 
-    async def _serve(self, caller: Caller, operation: Callable[[Card], T]) -> T:
+    async def _use(self, caller: Caller, operation: Callable[[Card], T], *, interactive: bool) -> T:
+        """As `_serve`, for what a key computes: it counts."""
+        result = await self._serve(caller, operation, interactive=interactive)
+        self.uses += 1
+        return result
+
+    async def _serve(self, caller: Caller, operation: Callable[[Card], T], *, interactive: bool) -> T:
         try:
             with self.activity.use():
-                return await self._result_of(caller, operation)
+                return await self._result_of(caller, operation, interactive=interactive)
         except SessionEnded:
             # `Ended` is told first: it gets the bus and the processors for itself, then the calls that wait fail.
             await asyncio.sleep(HEAD_START_SECONDS)
             raise
 
-    async def _result_of(self, caller: Caller, operation: Callable[[Card], T]) -> T:
+    async def _result_of(self, caller: Caller, operation: Callable[[Card], T], *, interactive: bool) -> T:
         try:
-            result = await self._unless_ended(self.card.run(operation, caller=caller.name, under_hold=True))
+            result = await self._with_the_pin(caller, operation, interactive=interactive)
         except (CardReset, SecurityStatusNotSatisfied) as error:
             # The card no longer has the PIN: someone reset it. What the session promises is no longer true.
             self._ending(self, EndReason.CARD_RESET)
@@ -242,8 +324,40 @@ class Session:
         if (error_at_end := self.guard()) is not None:
             self._discard(result)
             raise error_at_end
-        self.uses += 1
         return result
+
+    async def _with_the_pin(self, caller: Caller, operation: Callable[[Card], T], *, interactive: bool) -> T:
+        """Run an operation; where the card wants its PIN anew, ask for it and run it again.
+
+        A card that nobody else can reach has not been reset by anybody: it wants its PIN for each use.
+        """
+        try:
+            return await self._unless_ended(self.card.run(operation, caller=caller.name, under_hold=True))
+        except SecurityStatusNotSatisfied:
+            if not self.card.is_ours_alone:
+                raise
+        async with self._asking:
+            return await self._unless_ended(self._presenting(caller, operation, interactive=interactive))
+
+    async def _presenting(self, caller: Caller, operation: Callable[[Card], T], *, interactive: bool) -> T:
+        """The PIN and the operation in one go, so that no other operation comes between and uses it up."""
+        async with self._pin_again.asked(interactive=interactive) as pin:
+
+            def present_and_run(card: Card) -> T:
+                if pin is None:
+                    card.verify_pin_on_pad()
+                else:
+                    card.verify_pin(pin.buffer)
+                return operation(card)
+
+            async with self.presence.proving:
+                self.require_open()
+                try:
+                    # Where this is cancelled, the card's thread is told first, and then the PIN is wiped.
+                    return await self.card.run(present_and_run, caller=caller.name, under_hold=True)
+                except PinIncorrect as error:
+                    self.presence.note_failure(as_client_error(error))
+                    raise
 
     def _end_unless_held(self) -> None:
         """With the held connection goes the certainty that the card's verified PIN is this session's."""

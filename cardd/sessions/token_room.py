@@ -109,15 +109,23 @@ class TokenRoom:
             by=who(caller),
             journal_head=journal_head,
         )
-        return await self.minter.mint(self._authenticated(session, caller), request)
+        return await self.minter.mint(self._authenticated(session, caller, interactive=order.interactive), request)
 
-    async def assert_by_card(self, session: Session, caller: Caller, audience: str, nonce: bytes) -> str:
+    async def assert_by_card(
+        self, session: Session, caller: Caller, audience: str, nonce: bytes, *, interactive: bool = True
+    ) -> str:
         """Have the session's card tell an audience who its holder is.
+
+        Args:
+            session: whose card signs.
+            caller: who asks.
+            audience, nonce: as `cardd.tokens.assertion.assert_by_card`.
+            interactive: as `Session.sign`.
 
         Raises:
             CarddError: as `cardd.tokens.assertion.assert_by_card`, and what the session refuses.
         """
-        holder, issuer = self._authenticated(session, caller), self.key.public.urn
+        holder, issuer = self._authenticated(session, caller, interactive=interactive), self.key.public.urn
         return await assert_by_card(holder, issuer=issuer, audience=audience, nonce=nonce, now=self._now())
 
     def speak(self, holder: TokenHolder, audience: str, nonce: bytes) -> str:
@@ -132,14 +140,14 @@ class TokenRoom:
         """Revoke a token that could not be handed out: nobody has its text."""
         await self.registry.revoke(token_id, reason="never handed out", by="cardd", at=self._now())
 
-    def _authenticated(self, session: Session, caller: Caller) -> Authenticated:
+    def _authenticated(self, session: Session, caller: Caller, *, interactive: bool) -> Authenticated:
         presence = session.presence
         professional, certificate = presence.professional, presence.certificate
         if professional is None:
             raise NotTrusted(reason=TrustReason.MALFORMED.value)
 
         async def sign(digest: bytes) -> bytes:
-            return await session.sign_statement(caller, digest)
+            return await session.sign_statement(caller, digest, interactive=interactive)
 
         store = self.environment.trust()
         # Judged anew: the session may be hours old.
@@ -151,6 +159,7 @@ class TokenRoom:
             authorities=store.authorities,
             since=session.since,
             sign=sign,
+            activity=session.situation,
         )
 
     def _now(self) -> datetime:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from cardd.access.caller import Caller
 from cardd.errors import CarddError, SessionEnded
+from cardd.holder.activities import Activity
 from cardd.journal import Detail, HolderRef, Kind, clipped
+from cardd.sessions import idle
 from cardd.sessions.account import Account, What
-from cardd.sessions.idle import Activity
+from cardd.sessions.activities import details_of, named
 from cardd.sessions.states import EndReason
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class TokenSession:
         self.owner_session = login_session
         self.since = clocks.wall()
         self.uses = 0
-        self.activity = Activity(clocks.boot)
+        self.activity = idle.Activity(clocks.boot)
         self._clocks = clocks
         self._account = account
         self._speak = speak
@@ -115,6 +117,29 @@ class TokenSession:
         if (error := self.guard()) is not None:
             raise error
 
+    @property
+    def situation(self) -> Activity | None:
+        """The work situation in which the token was minted; no other can be chosen without the card."""
+        return self.holder.activity
+
+    def activities(self) -> tuple[Activity, ...]:
+        """That one alone, or none.
+
+        Raises:
+            SessionEnded.
+        """
+        self.require_open()
+        return () if self.situation is None else (self.situation,)
+
+    def select_activity(self, activity_id: str) -> None:
+        """Choose the one that is chosen.
+
+        Raises:
+            NoSuchActivity: another one, or none.
+            SessionEnded.
+        """
+        named(self.activities(), activity_id)
+
     async def assert_to(self, caller: Caller, audience: str, nonce: bytes) -> str:
         """Tell one audience who the holder is, now, by the daemon's key.
 
@@ -135,6 +160,7 @@ class TokenSession:
             Detail.LEVEL: "token",
             Detail.TOKEN: self.holder.token_id,
             Detail.AUDIENCE: clipped(audience),
+            **details_of(self.situation),
         }
         with self.activity.use():
             await self._account.served(Kind.ASSERTED, self.whose, caller, what)

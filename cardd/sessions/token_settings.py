@@ -84,12 +84,14 @@ class MintOrder:
         lifetime: None for the rule's default.
         audience: who may rely on it; empty for the daemon's own.
         kind: what it is for; None for a device.
+        interactive: the holder may be asked for the PIN, where the card wants it anew.
     """
 
     device: bytes | str
     lifetime: timedelta | None = None
     audience: tuple[str, ...] = ()
     kind: str | None = None
+    interactive: bool = True
 
 
 def who(caller: Caller) -> str:

@@ -15,6 +15,7 @@ from cardd.access.caller import Caller
 from cardd.access.ownership import Login
 from cardd.journal import Detail, HolderRef, Kind, clipped
 from cardd.sessions.account import Account
+from cardd.sessions.activities import details_of
 from cardd.sessions.presence import Environment
 from cardd.sessions.registry import Sessions
 from cardd.sessions.session import Session
@@ -95,11 +96,13 @@ class Tokens:
         """
         session.require_open()
         room = await self._in_room()
+        activity = session.situation  # the one that is in the token, whatever is chosen while the card signs
         minted = await room.mint(session, caller, order, self._journal_head())
         what = {
             Detail.TOKEN: minted.token_id,
             Detail.EXPIRES: minted.expires_at.isoformat(),
             Detail.AUDIENCE: clipped(" ".join(order.audience)),
+            **details_of(activity),
         }
         try:
             await session.tell(Kind.TOKEN_MINTED, caller, what)
@@ -108,15 +111,20 @@ class Tokens:
             raise
         return minted
 
-    async def assert_by_card(self, session: Session, caller: Caller, audience: str, nonce: bytes) -> str:
+    async def assert_by_card(
+        self, session: Session, caller: Caller, audience: str, nonce: bytes, *, interactive: bool = True
+    ) -> str:
         """Tell one audience who the session's holder is, now, signed by the card.
 
         Raises:
             CarddError: as `TokenRoom.assert_by_card`; the journal.
         """
         session.require_open()
-        assertion = await (await self._in_room()).assert_by_card(session, caller, audience, nonce)
-        await session.tell(Kind.ASSERTED, caller, {Detail.LEVEL: "card", Detail.AUDIENCE: clipped(audience)})
+        room = await self._in_room()
+        activity = session.situation
+        assertion = await room.assert_by_card(session, caller, audience, nonce, interactive=interactive)
+        what = {Detail.LEVEL: "card", Detail.AUDIENCE: clipped(audience), **details_of(activity)}
+        await session.tell(Kind.ASSERTED, caller, what)
         return assertion
 
     async def redeem(self, caller: Caller, token: str, proof: str, login_session: str | None = None) -> TokenSession:

@@ -47,7 +47,7 @@ async def assert_by_card(holder: Authenticated, *, issuer: str, audience: str, n
     claims["auth_time"] = min(seconds(holder.since), seconds(now))
     claims["acr"] = ACR_CARD
     claims["amr"] = list(AMR_CARD)
-    claims.update(holder_claims(holder.professional, holder.certificate))
+    claims.update(holder_claims(holder.professional, holder.certificate, holder.activity))
     header = {"typ": Type.ASSERTION.value, "x5c": x5c_of((holder.certificate, *holder.intermediates))}
     return await sign_by_card(header, claims, rsa_key_of(holder.certificate, what), holder.sign, what)
 
@@ -72,7 +72,7 @@ def assert_by_daemon(holder: TokenHolder, key: DaemonKey, *, audience: str, nonc
     claims["exp"] = min(seconds(now + LIFETIME), seconds(holder.expires_at))
     claims["auth_time"] = seconds(holder.claims.authenticated_at)
     claims["acr"] = ACR_TOKEN
-    about = holder_claims(holder.professional, holder.certificate)
+    about = holder_claims(holder.professional, holder.certificate, holder.activity)
     claims.update({name: value for name, value in about.items() if name != CARD_ONLY})
     claims["token"] = {"jti": holder.token_id, "ath": base64url(holder.token_hash)}
     return key.sign(Type.ASSERTION, claims)

@@ -16,8 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cardd.holder import oids
+from cardd.holder.activities import Activity
 from cardd.holder.nomenclature import CardType
 from cardd.holder.professional import Professional
+from cardd.tokens.activity_claims import ACTIVITY_CLAIMS, ACTIVITY_ID, activity_in, add_activity
 from cardd.tokens.compact import Claims
 from cardd.tokens.errors import ConfirmationMissing, TokenMalformed
 from cardd.tokens.strict import JsonObject, NotStrict, base64url, base64url_bytes
@@ -42,6 +44,7 @@ HOLDER_CLAIMS: Final = frozenset(
         "SubjectRefPro",
         "SubjectOrganization",
         "SubjectOrganizationID",
+        *ACTIVITY_CLAIMS,
         CARD_ONLY,
         "card_id",
         "card_type",
@@ -49,7 +52,8 @@ HOLDER_CLAIMS: Final = frozenset(
         "x5t#S256",
     }
 )
-"""Everything in a token that its certificate says as well, and that must say the same there."""
+"""Everything in a token that its certificate says as well, and that must say the same there; and the work situation,
+of which no certificate speaks, and whose claims must agree with one another and contradict no certificate."""
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOKEN_ID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -57,12 +61,15 @@ _THUMBPRINT_BYTES: Final = 32
 _HEAD: Final = re.compile(r"[0-9a-f]{32}:[0-9]{1,15}:[0-9a-f]{64}")
 
 
-def holder_claims(professional: Professional, certificate: x509.Certificate) -> JsonObject:
-    """The claims about a professional; a member is absent where the certificate does not say.
+def holder_claims(
+    professional: Professional, certificate: x509.Certificate, activity: Activity | None = None
+) -> JsonObject:
+    """The claims about a professional; a member is absent where neither certificate nor card says.
 
     Args:
         professional: read from `certificate`.
         certificate: the authentication certificate.
+        activity: the work situation that was chosen. A structure that the certificate names stays.
     """
     texts = {
         "SubjectNameID": professional.national_id,
@@ -84,7 +91,7 @@ def holder_claims(professional: Professional, certificate: x509.Certificate) -> 
         # The code and the table that it is of: a student's card bears a doctor's number, of another table.
         claims["SubjectRole"] = [f"{code}^{_profession_table(professional.card_type)}"]
         claims["SubjectRefPro"] = {"exercices": [{"codeProfession": str(code)}]}
-    return claims
+    return claims if activity is None else add_activity(claims, activity)
 
 
 def _profession_table(card_type: CardType) -> str:
@@ -208,7 +215,8 @@ def _is_thumbprint(text: str) -> bool:
 
 
 def mismatch(members: JsonObject, professional: Professional, certificate: x509.Certificate) -> str | None:
-    """The first claim that says something else than the certificate, None where all agree.
+    """The first claim that says something else than the certificate, or than the work situation that they all tell;
+    None where all agree.
 
     Whoever has a card open can have it sign any text: a nurse's card must not make a doctor's token.
 
@@ -219,7 +227,11 @@ def mismatch(members: JsonObject, professional: Professional, certificate: x509.
     """
     if members.get("sub") != professional.national_id:
         return "sub"
-    said = holder_claims(professional, certificate)
+    try:
+        activity = activity_in(members)
+    except NotStrict:
+        return ACTIVITY_ID
+    said = holder_claims(professional, certificate, activity)
     return next((name for name in sorted(HOLDER_CLAIMS) if members.get(name) != said.get(name)), None)
 
 

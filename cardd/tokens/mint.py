@@ -11,6 +11,7 @@ from typing import Final
 from cryptography import x509
 
 from cardd.errors import InvalidArgument
+from cardd.holder.activities import Activity
 from cardd.holder.professional import Professional
 from cardd.pki.authorities import Authority
 from cardd.pki.fingerprints import fingerprint_of
@@ -47,6 +48,7 @@ class Authenticated:
         certificate_ends: the last moment at which its whole chain is valid.
         since: when the PIN was verified, UTC.
         sign: the raw RS256 signature of the card's authentication key in this session.
+        activity: the work situation that was chosen, None for none.
     """
 
     professional: Professional
@@ -55,6 +57,7 @@ class Authenticated:
     certificate_ends: datetime
     since: datetime
     sign: SignDigest = field(repr=False)
+    activity: Activity | None = None
 
     @classmethod
     def of(
@@ -66,11 +69,12 @@ class Authenticated:
         authorities: Iterable[Authority],
         since: datetime,
         sign: SignDigest,
+        activity: Activity | None = None,
     ) -> Authenticated:
         """From what a session's card is judged by.
 
         Args:
-            professional, certificate, since, sign: as above.
+            professional, certificate, since, sign, activity: as above.
             trust: the verdict on the certificate now.
             authorities: those of the trust store that gave it.
 
@@ -79,7 +83,7 @@ class Authenticated:
         """
         if (ends := trust.expires) is None:
             raise ChainRefused(what="card", reason=trust.reason.value)
-        return cls(professional, certificate, issuers_of(trust, authorities), ends, since, sign)
+        return cls(professional, certificate, issuers_of(trust, authorities), ends, since, sign, activity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ class Minter:
         """
         claims = self._claims(holder, request)
         header = {"typ": Type.TOKEN.value, "x5c": x5c_of((holder.certificate, *holder.intermediates))}
-        about_holder = holder_claims(holder.professional, holder.certificate)
+        about_holder = holder_claims(holder.professional, holder.certificate, holder.activity)
         key = rsa_key_of(holder.certificate, "token")
         token = await sign_by_card(header, {**claims.to_json(), **about_holder}, key, holder.sign, "token")
         await self._registry.add(_record(claims, holder, token, str(about_holder.get("card_id", "")), request.by))

@@ -18,6 +18,7 @@ from typing import Final
 from cryptography import x509
 
 from cardd.access.caller import Caller
+from cardd.holder.activities import Activity
 from cardd.holder.professional import Professional
 from cardd.tokens.chain import Chain
 from cardd.tokens.challenges import Challenges
@@ -54,6 +55,7 @@ class TokenHolder:
         chain: that certificate, and the authorities that came along.
         thumbprint: of the device's key that was proven.
         expires_at: when the session must end.
+        activity: the work situation in which the token was minted, None for none.
     """
 
     token_id: str
@@ -63,6 +65,7 @@ class TokenHolder:
     chain: Chain = field(repr=False)
     thumbprint: str
     expires_at: datetime
+    activity: Activity | None = None
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -247,4 +250,5 @@ def _holder(verified: VerifiedToken) -> TokenHolder:
         thumbprint=claims.thumbprint,
         # The chain may end before the token does where an authority's certificate was replaced meanwhile.
         expires_at=min(claims.expires_at, verified.trust.expires or claims.expires_at),
+        activity=verified.activity,
     )

@@ -8,8 +8,10 @@ from typing import Final
 
 from cryptography import x509
 
+from cardd.holder.activities import Activity
 from cardd.holder.professional import Professional
 from cardd.pki.trust import Trust
+from cardd.tokens.activity_claims import activity_in
 from cardd.tokens.card_signed import SKEW, check_card_signature, require_audience_among, require_in_time
 from cardd.tokens.chain import Chain, ChainJudge
 from cardd.tokens.claims import TokenClaims, moment, read_token_claims
@@ -45,6 +47,7 @@ class VerifiedToken:
         chain: that certificate, and the authorities that came along.
         trust: the verdict on it now.
         token_hash: SHA-256 of the text, 32 bytes.
+        activity: the work situation in which it was minted, None for none.
     """
 
     claims: TokenClaims
@@ -52,6 +55,7 @@ class VerifiedToken:
     chain: Chain = field(repr=False)
     trust: Trust
     token_hash: bytes
+    activity: Activity | None = None
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -101,4 +105,5 @@ class TokenVerifier:
         if audiences is not None:
             require_audience_among(TOKEN.what, claims.audience, audiences)
         trust = signed.require_believed(self._judge, (claims.issued_at, now))
-        return VerifiedToken(claims, signed.professional, signed.chain, trust, token_hash(token))
+        activity = activity_in(unverified.claims)  # of a good form: the claims agree with it
+        return VerifiedToken(claims, signed.professional, signed.chain, trust, token_hash(token), activity)

@@ -42,7 +42,7 @@ def test_it_has_the_members_of_a_session_on_a_card() -> None:
     ("options", "expected"),
     [
         ({"device-key": KEY}, MintOrder(b"key")),
-        ({"device-jwk": variant("s", "{}"), **QUIET}, MintOrder("{}")),
+        ({"device-jwk": variant("s", "{}"), **QUIET}, MintOrder("{}", interactive=False)),
         (
             {
                 "device-key": KEY,
