@@ -185,6 +185,7 @@ class ReadersSection:
 
     backend: str = _setting("pcsc", _string)
     options: Mapping[str, str] = _setting({}, _string_table)
+    flapping: int = _setting(20, _integer(0, 1000))
 
 
 @dataclass(frozen=True, slots=True)

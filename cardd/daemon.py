@@ -314,7 +314,8 @@ def _token_settings(section: TokensSection) -> TokenSettings:
 def _roster(config: Config, stack: PcscStack, drivers: Drivers, sessions: Sessions) -> Roster:
     cards = config.cards
     memory = open_memory(cards.memory)
-    return Roster(stack, drivers, sessions, memory=memory, hold=HoldMode(cards.hold), queue=cards.queue)
+    hold, flapping = HoldMode(cards.hold), config.readers.flapping
+    return Roster(stack, drivers, sessions, memory=memory, hold=hold, queue=cards.queue, flapping=flapping)
 
 
 def _login_manager(

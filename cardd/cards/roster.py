@@ -22,6 +22,7 @@ from cardd.readers.events import (
     ReaderEvent,
     ReaderRemoved,
 )
+from cardd.readers.flapping import Damper
 from cardd.readers.insertion import Departure, Insertion
 from cardd.readers.stack import PcscStack
 from cardd.readers.udev import NOTHING_KNOWN, Devices, ReaderFacts
@@ -90,6 +91,7 @@ class Roster:
         hold: how cards are kept from other programs.
         queue: jobs that may wait for one card.
         devices: where USB facts come from; None for this machine's udev.
+        flapping: arrivals at one reader in a second that are told, as `cardd.readers.flapping` has it; 0: any number.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Roster:
         hold: HoldMode,
         queue: int,
         devices: Devices | None = None,
+        flapping: int = 0,
     ) -> None:
         self._listener = listener
         self._workers = Workers(stack, queue)
@@ -111,6 +114,7 @@ class Roster:
         self._usb = UsbWitness(
             devices, learnt=self._facts_learnt, unplugged=self._unplugged, changed=self._ask_for_a_look
         )
+        self._damper = Damper(flapping, self._take)
         self._look_again: Callable[[], None] | None = None
         self._readers: dict[str, PresentReader] = {}
         self._cards: dict[Insertion, PresentCard] = {}
@@ -139,6 +143,9 @@ class Roster:
 
     def handle(self, event: ReaderEvent) -> None:
         """Take an event of the watch thread, in its order, on the loop."""
+        self._damper.handle(event)
+
+    def _take(self, event: ReaderEvent) -> None:
         match event:
             case ReaderAdded():
                 self._reader_added(event.reader)
@@ -182,6 +189,7 @@ class Roster:
             Whether every card's thread has ended.
         """
         self._usb.stop()
+        self._damper.stop()
         for card in self.cards:
             self._end(card, Departure.DAEMON_STOPPED)
         for name in tuple(self._readers):

@@ -214,6 +214,7 @@ async def running_core(
     account: Account | None = None,
     judged_by: Callable[[TrustStore], Environment] | None = None,
     idle: float = 0,
+    flapping: int = 0,
     pcsc: InProcessPcsc | None = None,
 ) -> AsyncIterator[Core]:
     """A core with one reader; everything has stopped afterwards. Its journal is `Noted`, unless an account is given.
@@ -232,6 +233,7 @@ async def running_core(
         account=account,
         judged_by=judged_by,
         idle=idle,
+        flapping=flapping,
     )
     async with running as parts:
         yield Core(pcsc, reader, *parts)
@@ -260,6 +262,7 @@ async def _running(
     account: Account | None = None,
     judged_by: Callable[[TrustStore], Environment] | None = None,
     idle: float = 0,
+    flapping: int = 0,
 ) -> AsyncIterator[tuple[Sessions, Heard, Noted, Roster]]:
     with tempfile.TemporaryDirectory(prefix="cardd-authorities-") as name:
         authorities = Path(name)
@@ -270,7 +273,15 @@ async def _running(
     environment = Environment(lambda: store, clock) if judged_by is None else judged_by(store)
     sessions = Sessions(environment, account or Account(journal, journal), idle=idle)
     sessions.listen(heard)
-    roster = Roster(stack, Drivers([driver]), sessions, memory=_memory(memory), hold=hold, queue=queue)
+    roster = Roster(
+        stack,
+        Drivers([driver]),
+        sessions,
+        memory=_memory(memory),
+        hold=hold,
+        queue=queue,
+        flapping=flapping,
+    )
     loop = asyncio.get_running_loop()
 
     def hand_over(event: ReaderEvent) -> None:
