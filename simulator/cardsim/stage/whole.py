@@ -131,7 +131,8 @@ class Stage:
             "timing": "yes" if timing else "no",
         }
         listed = ", ".join(f"{name} = {_toml(value)}" for name, value in options.items())
-        return f'backend = "cardsim"\noptions = {{ {listed} }}'
+        # Programs insert and remove faster than any loose contact.
+        return f'backend = "cardsim"\nflapping = 0\noptions = {{ {listed} }}'
 
 
 def _toml(value: str) -> str:
