@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cardd import __version__
 from cardd.access.actions import Action
+from cardd.access.desks import Desks
 from cardd.access.logins import LogindFiles
 from cardd.access.polkit import NoPolkit, Polkit, PolkitFailed
 from cardd.access.rules_file import RulesError, load_host_rules
@@ -113,6 +114,7 @@ class Daemon:
         self._environment = Environment(
             trust=lambda: self._trust.store, clock=self._trust.clock, blocks=lambda: self._trust.blocks
         )
+        self._desks = Desks()
         self._sessions: Sessions | None = None
         self._account: Account | None = None
         self._book: Book | None = None
@@ -149,7 +151,7 @@ class Daemon:
             account.noted(Kind.DAEMON_STARTED, what={Detail.VERSION: __version__})
             self._account = account
             self._book = book
-            self._sessions = Sessions(self._environment, account, idle=self._config.sessions.idle)
+            self._sessions = Sessions(self._environment, account, idle=self._config.sessions.idle, desks=self._desks)
             transport = await connect(self._bus_address)
             try:
                 return await self._serve(transport, stack, self._sessions, book)
@@ -194,7 +196,7 @@ class Daemon:
             loop.call_soon_threadsafe(roster.handle, event)
 
         watch = Watch(stack, hand_over)
-        login_manager = _login_manager(config, transport, roster, sessions, tokens)
+        login_manager = self._login_manager(transport, roster, sessions, tokens)
         stop = _stop_requested(loop, self._reload_quietly)
         roster.watched_by(watch.look_again)
         watch.start()
@@ -228,7 +230,14 @@ class Daemon:
             sessions.account,
             journal_head=lambda: "" if book.journal.head is None else str(book.journal.head),
             idle=self._config.sessions.idle,
+            desks=self._desks,
         )
+
+    def _login_manager(self, transport: Transport, roster: Roster, sessions: Sessions, tokens: Tokens) -> LoginManager:
+        section = self._config.sessions
+        policy = AbsencePolicy(end_on_lock=section.end_on_lock, end_on_seat_switch=section.end_on_seat_switch)
+        absence = Absence(policy, roster, sessions.account, (sessions, tokens), LogindFiles(), self._desks)
+        return LoginManager(transport, absence, desks=policy.minds_desks)
 
     async def _polkit(self, transport: Transport) -> Polkit:
         without = NoPolkit(self._config.access.without_polkit)
@@ -316,15 +325,6 @@ def _roster(config: Config, stack: PcscStack, drivers: Drivers, sessions: Sessio
     memory = open_memory(cards.memory)
     hold, flapping = HoldMode(cards.hold), config.readers.flapping
     return Roster(stack, drivers, sessions, memory=memory, hold=hold, queue=cards.queue, flapping=flapping)
-
-
-def _login_manager(
-    config: Config, transport: Transport, roster: Roster, sessions: Sessions, tokens: Tokens
-) -> LoginManager:
-    section = config.sessions
-    policy = AbsencePolicy(end_on_lock=section.end_on_lock, end_on_seat_switch=section.end_on_seat_switch)
-    absence = Absence(policy, roster, sessions.account, (sessions, tokens), LogindFiles())
-    return LoginManager(transport, absence, desks=policy.minds_desks)
 
 
 def _stop_requested(loop: asyncio.AbstractEventLoop, reload: Callable[[], None]) -> asyncio.Event:

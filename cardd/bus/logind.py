@@ -38,11 +38,23 @@ class AbsenceListener(Protocol):
     def awakes(self) -> None:
         """It is awake again, or did not fall asleep."""
 
+    def lock_wanted(self, session_id: str) -> None:
+        """A login session shall be locked; whether it is, its locker says, if there is one."""
+
     def locked(self, session_id: str) -> None:
-        """A login session was locked, or shall be."""
+        """A login session was locked."""
+
+    def unlocked(self, session_id: str) -> None:
+        """It is no longer locked."""
 
     def switched_away(self, session_id: str) -> None:
         """A login session is not in front any more."""
+
+    def switched_to(self, session_id: str) -> None:
+        """It is in front again."""
+
+    def nobody_known(self) -> None:
+        """Login sessions are not told of any more, or by another logind."""
 
 
 class LoginManager:
@@ -137,6 +149,7 @@ class LoginManager:
         # Signals that other rules asked for come here too.
         if name != NAME or self._stopped:
             return
+        self._listener.nobody_known()
         if new_owner:  # an inhibitor of the logind before is worth nothing
             self._let_sleep(self._take_inhibitor())
             self._awake()
@@ -150,15 +163,15 @@ class LoginManager:
         if interface != SESSION or session_id is None or self._stopped:
             return
         locked, active = changed.get("LockedHint"), changed.get("Active")
-        if locked is not None and locked.value is True:
-            self._listener.locked(session_id)
-        if active is not None and active.value is False:
-            self._listener.switched_away(session_id)
+        if locked is not None:
+            (self._listener.locked if locked.value is True else self._listener.unlocked)(session_id)
+        if active is not None:
+            (self._listener.switched_to if active.value is True else self._listener.switched_away)(session_id)
 
     def _lock_wanted(self, values: list[Any]) -> None:
         session_id = session_of(values[0])
         if session_id is not None and not self._stopped:
-            self._listener.locked(session_id)
+            self._listener.lock_wanted(session_id)
 
     def _take_inhibitor(self) -> OwnedFd | None:
         inhibitor, self._inhibitor = self._inhibitor, None

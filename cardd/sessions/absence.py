@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from cardd.access.desks import Away, Desks
 from cardd.access.logins import Logins
 from cardd.access.ownership import Login
 from cardd.journal import Kind
@@ -69,6 +70,7 @@ class Absence:
         account: what is told to the journal.
         endings: who has sessions.
         logins: knows whose a login session is.
+        desks: told who is away; no session is opened there meanwhile.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class Absence:
         account: Account,
         endings: Sequence[Ending],
         logins: Logins,
+        desks: Desks,
     ) -> None:
         self.policy = policy
         self._cards = cards
         self._account = account
         self._endings = endings
         self._logins = logins
+        self._desks = desks
 
     async def falls_asleep(self) -> None:
         """The machine is about to sleep: every card's session ends (suspend), every card is reset, and then it is
@@ -105,15 +109,34 @@ class Absence:
             ending.look_at_clocks()
         self._cards.resume()
 
+    def lock_wanted(self, session_id: str) -> None:
+        """A login session shall be locked."""
+        if self.policy.end_on_lock:
+            self._end_for(session_id)
+
     def locked(self, session_id: str) -> None:
         """A login session was locked."""
         if self.policy.end_on_lock:
+            self._desks.leave(session_id, Away.LOCKED)
             self._end_for(session_id)
+
+    def unlocked(self, session_id: str) -> None:
+        """It is no longer locked."""
+        self._desks.come_back(session_id, Away.LOCKED)
 
     def switched_away(self, session_id: str) -> None:
         """A login session is no longer the one in front."""
         if self.policy.end_on_seat_switch:
+            self._desks.leave(session_id, Away.SWITCHED)
             self._end_for(session_id)
+
+    def switched_to(self, session_id: str) -> None:
+        """It is in front again."""
+        self._desks.come_back(session_id, Away.SWITCHED)
+
+    def nobody_known(self) -> None:
+        """Nobody tells who comes back any more."""
+        self._desks.forget_all()
 
     def _end_for(self, session_id: str) -> None:
         known = self._logins.session(session_id)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from cardd.access.caller import Caller
+from cardd.access.desks import Desks
 from cardd.access.ownership import Login
 from cardd.cards.present import PresentCard
 from cardd.cards.roster import PresentReader
@@ -68,9 +69,13 @@ class Sessions:
         environment: by what cards are judged.
         account: what is told to the journal.
         idle: seconds without use after which a session ends; 0: never.
+        desks: login sessions in which no session lasts, since nobody is there.
     """
 
-    def __init__(self, environment: Environment, account: Account, *, idle: float = 0) -> None:
+    def __init__(
+        self, environment: Environment, account: Account, *, idle: float = 0, desks: Desks | None = None
+    ) -> None:
+        self._desks = desks or Desks()
         self._environment = environment
         self.account = account
         self._listener: SessionsListener | None = None
@@ -248,6 +253,8 @@ class Sessions:
         log.info("session %d opened on card %d for uid %d", session.number, presence.number, caller.uid)
         self._told.session_opened(session)
         self._told.card_changed(presence)
+        if self._desks.is_away(login_session):  # its user left while the PIN was with the card
+            self.end(session, EndReason.LOCKED)
         return session
 
     async def _give_back(self, presence: Presence) -> None:

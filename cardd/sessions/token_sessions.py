@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cardd.access.caller import Caller
+from cardd.access.desks import Desks
 from cardd.access.ownership import Login
 from cardd.sessions.account import Account
 from cardd.sessions.believed import end_of
@@ -47,9 +48,13 @@ class TokenSessions:
         account: what is told to the journal.
         clocks: tell the ends.
         idle: seconds without use after which a session ends; 0: never.
+        desks: login sessions in which no session lasts, since nobody is there.
     """
 
-    def __init__(self, sessions: Sessions, account: Account, clocks: Clocks, *, idle: float = 0) -> None:
+    def __init__(
+        self, sessions: Sessions, account: Account, clocks: Clocks, *, idle: float = 0, desks: Desks | None = None
+    ) -> None:
+        self._desks = desks or Desks()
         self._sessions = sessions
         self._account = account
         self._clocks = clocks
@@ -98,6 +103,8 @@ class TokenSessions:
         self._told.token_session_opened(session)
         self._look(session)
         self._idle.look()
+        if self._desks.is_away(login_session):
+            self.end(session, EndReason.LOCKED)
         return session
 
     def end(self, session: TokenSession, reason: EndReason) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from cardd.access.caller import Caller
+from cardd.access.desks import Desks
 from cardd.access.ownership import Login
 from cardd.journal import Detail, HolderRef, Kind, clipped
 from cardd.sessions.account import Account
@@ -47,7 +48,7 @@ class Tokens:
         account: what is told to the journal.
         journal_head: tells where the journal stands (``JOURNAL:LINE:SHA256``), "" while it does not know.
         boot: as `Clocks.boot`.
-        idle: seconds without use after which a session ends; 0: never.
+        idle, desks: as `TokenSessions` takes them.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Tokens:
         journal_head: Callable[[], str] = lambda: "",
         boot: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         idle: float = 0,
+        desks: Desks | None = None,
     ) -> None:
         self._settings = settings
         self._environment = environment
@@ -67,7 +69,7 @@ class Tokens:
         self._account = account
         self._journal_head = journal_head
         self._clocks = Clocks(environment.clock, boot)
-        self._opened = TokenSessions(sessions, account, self._clocks, idle=idle)
+        self._opened = TokenSessions(sessions, account, self._clocks, idle=idle, desks=desks)
         self._room: TokenRoom | None = None
         self._opening = asyncio.Lock()
         self._closed = False

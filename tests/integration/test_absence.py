@@ -24,7 +24,7 @@ DIGEST = hashlib.sha256(b"document").digest()
 ELSEWHERE = Caller(":1.9", uid=1009)
 
 
-class Desks:
+class LoginSessions:
     """Login sessions: "7" is the holder's."""
 
     present = True
@@ -38,7 +38,8 @@ class Desks:
 
 def absence_of(core: Core, account: Account | None = None, **policy: bool) -> Absence:
     wanted = AbsencePolicy(**policy)
-    return Absence(wanted, core.roster, account or core.sessions.account, (core.sessions,), Desks())
+    account = account or core.sessions.account
+    return Absence(wanted, core.roster, account, (core.sessions,), LoginSessions(), core.sessions._desks)
 
 
 def pin_is_verified(core: Core) -> bool:
@@ -211,6 +212,38 @@ async def test_by_configuration_a_lock_or_a_switch_ends_the_sessions_there(
         assert core.heard.ends() == [EndReason.LOCKED]
         await given_back(core)
         assert not pin_is_verified(core)
+
+
+async def test_where_nobody_is_no_session_lasts_until_somebody_is_back(leave: str) -> None:
+    """Its user left while the PIN was with the card, or a program there has a PIN of its own."""
+    async with running_core() as core:
+        presence = await core.insert(card_of())
+        absence = absence_of(core, end_on_lock=True, end_on_seat_switch=True)
+        tell(absence, leave, "7")
+        for _ in range(2):
+            session = await core.sessions.authentication(presence).authenticate(HOLDER, Typed(PIN), "7")
+            assert session.end_reason is EndReason.LOCKED
+            await given_back(core)
+        assert not pin_is_verified(core)
+        assert (await core.sessions.authentication(presence).authenticate(HOLDER, Typed(PIN), "8")).end_reason is None
+        absence.locked("8")
+        await given_back(core)
+        (absence.unlocked if leave == "lock" else absence.switched_to)("7")
+        session = await core.sessions.authentication(presence).authenticate(HOLDER, Typed(PIN), "7")
+        assert session.end_reason is None
+
+
+async def test_a_lock_that_was_only_wanted_ends_what_is_open_and_bars_nothing() -> None:
+    """Without a locker nobody would ever say that it is unlocked."""
+    async with running_core() as core:
+        presence = await core.insert(card_of())
+        absence = absence_of(core, end_on_lock=True)
+        await core.sessions.authentication(presence).authenticate(HOLDER, Typed(PIN), "7")
+        absence.lock_wanted("7")
+        assert core.heard.ends() == [EndReason.LOCKED]
+        await given_back(core)
+        session = await core.sessions.authentication(presence).authenticate(HOLDER, Typed(PIN), "7")
+        assert session.end_reason is None
 
 
 def test_a_login_session_owns_what_was_opened_in_it() -> None:

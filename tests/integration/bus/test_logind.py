@@ -20,6 +20,7 @@ class Told:
 
     def __init__(self) -> None:
         self.news: asyncio.Queue[str] = asyncio.Queue()
+        self.forgot = 0
         self.may_sleep = asyncio.Event()
         self.may_sleep.set()
 
@@ -34,8 +35,20 @@ class Told:
     def locked(self, session_id: str) -> None:
         self.news.put_nowait(f"locked {session_id}")
 
+    def lock_wanted(self, session_id: str) -> None:
+        self.news.put_nowait(f"lock wanted {session_id}")
+
+    def unlocked(self, session_id: str) -> None:
+        self.news.put_nowait(f"unlocked {session_id}")
+
     def switched_away(self, session_id: str) -> None:
         self.news.put_nowait(f"switched away {session_id}")
+
+    def switched_to(self, session_id: str) -> None:
+        self.news.put_nowait(f"switched to {session_id}")
+
+    def nobody_known(self) -> None:
+        self.forgot += 1
 
     async def next(self) -> str:
         async with asyncio.timeout(PATIENCE):
@@ -127,6 +140,7 @@ async def test_a_logind_that_ends_while_all_sleep_leaves_nobody_asleep() -> None
                 logind.prepare_for_sleep(about_to=True)
                 await logind.released()
             assert [await told.next() for _ in range(3)] == ["falls asleep", "let sleep", "awakes"]
+            assert told.forgot
             async with StandInLogind(bus.address) as logind:
                 await logind.inhibited()
 
@@ -151,8 +165,9 @@ async def test_locks_and_switches_are_told_with_the_login_sessions_name() -> Non
             logind.session_changed("_31", LockedHint=True)
             assert await told.next() == "locked 1"
             logind.session_changed("_31", LockedHint=False, Active=True)
+            assert [await told.next() for _ in range(2)] == ["unlocked 1", "switched to 1"]
             logind.want_lock("c2")
-            assert await told.next() == "locked c2"
+            assert await told.next() == "lock wanted c2"
             logind.session_changed("_32", Active=False)
             assert await told.next() == "switched away 2"
 
