@@ -220,13 +220,16 @@ class PresentCard:
         else:
             self._learn(known)
 
-    async def relearn(self, *, caller: str) -> None:
+    async def relearn(self, *, caller: str, user: int | None = None) -> None:
         """Forget what is remembered of the card and read it anew.
+
+        Args:
+            caller, user: whose turn it takes in the queue.
 
         Raises:
             As `run`.
         """
-        self._learn(await self._on_worker(self._seat.relearn, caller, Priority.AUTHENTICATION))
+        self._learn(await self._on_worker(self._seat.relearn, caller, Priority.AUTHENTICATION, user))
 
     async def hold(self) -> None:
         """Keep the card until `release`; the card that answers is the one that was identified.
@@ -267,6 +270,7 @@ class PresentCard:
         operation: Callable[[Card], T],
         *,
         caller: str,
+        user: int | None = None,
         priority: Priority = Priority.NORMAL,
         under_hold: bool = False,
     ) -> T:
@@ -277,6 +281,8 @@ class PresentCard:
         Args:
             operation: gets the driver's card; runs on another thread.
             caller: whose turn it takes in the queue.
+            user: the caller's uid; None: the daemon itself.
+            priority: what it goes before.
             under_hold: refuse (CardReset) where the hold is gone.
 
         Raises:
@@ -288,6 +294,7 @@ class PresentCard:
                 lambda context, checkpoint: self._seat.operate(context, checkpoint, operation, under_hold=under_hold),
                 caller,
                 priority,
+                user,
             )
         except (PinIncorrect, PinBlocked) as error:
             self._note_tries(error)
@@ -317,14 +324,20 @@ class PresentCard:
                 return await self._on_worker(self._seat.identify, _IDENTIFIER, Priority.AUTHENTICATION)
         return await self._on_worker(self._seat.identify, _IDENTIFIER, Priority.AUTHENTICATION)
 
-    async def _on_worker(self, function: Callable[[Context, Checkpoint], T], caller: str, priority: Priority) -> T:
+    async def _on_worker(
+        self,
+        function: Callable[[Context, Checkpoint], T],
+        caller: str,
+        priority: Priority,
+        user: int | None = None,
+    ) -> T:
         self._require_present()
         worker = self._worker = self._worker or self._new_worker()
         self._at_work += 1
         self._look_later(worker, PATIENCE)
         try:
             result = await worker.run(
-                lambda context: function(context, worker.checkpoint), caller=caller, priority=priority
+                lambda context: function(context, worker.checkpoint), caller=caller, user=user, priority=priority
             )
         except (HeldByAnother, CardRemoved, ReaderFailure) as error:
             if isinstance(error, HeldByAnother):

@@ -102,7 +102,14 @@ class CardWorker:
         """When the running job began, or sent its last command; None while there is no job."""
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    async def run(self, function: Callable[[Context], T], *, caller: str, priority: Priority = Priority.NORMAL) -> T:
+    async def run(
+        self,
+        function: Callable[[Context], T],
+        *,
+        caller: str,
+        user: int | None = None,
+        priority: Priority = Priority.NORMAL,
+    ) -> T:
         """Run a function on the thread when its turn comes.
 
         A cancelled caller's job is taken back, or, when it runs already, ends before its next command
@@ -111,6 +118,8 @@ class CardWorker:
         Args:
             function: gets the worker's context.
             caller: whose turn it takes.
+            user: the caller's uid; None: the daemon itself.
+            priority: what it goes before.
 
         Raises:
             QueueFull: at once.
@@ -121,7 +130,7 @@ class CardWorker:
         with self._changed:
             if self._stopping:
                 raise CardRemoved("the card has departed")
-            self._queue.put(job, caller, priority)
+            self._queue.put(job, caller, priority, user)
             self._changed.notify()
         try:
             return await job.future

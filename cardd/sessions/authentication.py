@@ -165,7 +165,9 @@ class Authentication:
             return card.authenticate(KeyName.AUTHENTICATION, challenge)
 
         await presence.card.hold()
-        proof = await presence.card.run(present_pin_and_sign, caller=caller.name, priority=Priority.AUTHENTICATION)
+        proof = await presence.card.run(
+            present_pin_and_sign, caller=caller.name, user=caller.uid, priority=Priority.AUTHENTICATION
+        )
         presence.card.note_pin_status(PinStatus(tries_left=None, verified=True))
         try:
             verify_challenge(presence.certificate, challenge, proof)
@@ -176,7 +178,7 @@ class Authentication:
         """The card's key is not that of the certificate known for it: read it anew, in case it was renewed."""
         presence = self._presence
         before = presence.certificate
-        await presence.card.relearn(caller=caller.name)
+        await presence.card.relearn(caller=caller.name, user=caller.uid)
         presence.learn()
         return ProofFailed() if presence.certificate == before else CardChanged()
 

@@ -59,7 +59,7 @@ async def unblock_pin(presence: Presence, account: Account, caller: Caller, sour
     of_pin, of_puk = _rules(presence, caller)
     pin_rules, puk_rules = rules_or_refuse(of_pin), rules_or_refuse(of_puk)
     with client_errors():
-        left = (await presence.card.run(lambda card: card.puk_status(), caller=caller.name)).tries_left
+        left = (await presence.card.run(lambda card: card.puk_status(), caller=caller.name, user=caller.uid)).tries_left
     require_tries(Purpose.UNBLOCK_PUK, left, may_be_last=True)
     known = source.may_be_last_try or left == 1
     with (
@@ -121,5 +121,7 @@ async def _changed(presence: Presence, caller: Caller, operation: Callable[[Card
         if (holder := presence.card.held_by_another()) is not None:
             raise CardInUse(holder=holder)
         await presence.card.hold()
-    await presence.card.run(operation, caller=caller.name, priority=Priority.AUTHENTICATION)
-    presence.card.note_pin_status(await presence.card.run(lambda card: card.pin_status(), caller=caller.name))
+    await presence.card.run(operation, caller=caller.name, user=caller.uid, priority=Priority.AUTHENTICATION)
+    presence.card.note_pin_status(
+        await presence.card.run(lambda card: card.pin_status(), caller=caller.name, user=caller.uid)
+    )

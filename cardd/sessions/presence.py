@@ -280,7 +280,7 @@ class Presence:
             self._departed.set_result(None)
 
     async def _run(self, caller: Caller, operation: Callable[[Card], T]) -> T:
-        result = await self.card.run(operation, caller=caller.name)
+        result = await self.card.run(operation, caller=caller.name, user=caller.uid)
         self.require_present()
         return result
 

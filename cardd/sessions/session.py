@@ -332,7 +332,8 @@ class Session:
         A card that nobody else can reach has not been reset by anybody: it wants its PIN for each use.
         """
         try:
-            return await self._unless_ended(self.card.run(operation, caller=caller.name, under_hold=True))
+            work = self.card.run(operation, caller=caller.name, user=caller.uid, under_hold=True)
+            return await self._unless_ended(work)
         except SecurityStatusNotSatisfied:
             if not self.card.is_ours_alone:
                 raise
@@ -354,7 +355,7 @@ class Session:
                 self.require_open()
                 try:
                     # Where this is cancelled, the card's thread is told first, and then the PIN is wiped.
-                    return await self.card.run(present_and_run, caller=caller.name, under_hold=True)
+                    return await self.card.run(present_and_run, caller=caller.name, user=caller.uid, under_hold=True)
                 except PinIncorrect as error:
                     self.presence.note_failure(as_client_error(error))
                     raise

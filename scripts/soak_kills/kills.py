@@ -130,13 +130,20 @@ class Soak:
                     self._findings.add("the card still counts the PIN as verified, and its session is gone")
                 if self._chance.random() < WHILE_STARTING:
                     await self._kill_while_starting()
-                await asyncio.to_thread(self._scene.cardd.start)
+                await self._start_cardd()
         if self._chance.random() < 0.5:  # otherwise the next kill may meet it while it begins
             await self._recovered()
         if number % _JOURNAL_EVERY == 0:
             if self._victim is Victim.CARDD:
                 await asyncio.to_thread(self._compare)
             self._told(f"{number} kills, {len(self._findings.told)} findings")
+
+    async def _start_cardd(self) -> None:
+        try:
+            await asyncio.to_thread(self._scene.cardd.start)
+        except StageError as error:
+            self._findings.add(str(error))
+            await asyncio.to_thread(self._scene.cardd.start)
 
     async def _kill_while_starting(self) -> None:
         cardd = self._scene.cardd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -40,23 +41,73 @@ def test_an_endless_stream_of_authentications_starves_nobody() -> None:
     assert served.index("sign") == PREFERRED_MOST
 
 
+def test_every_priority_has_its_turn_however_much_there_is_of_the_others() -> None:
+    queue: FairQueue[Priority] = FairQueue(64)
+    for priority in Priority:
+        queue.put(priority, "a", priority)
+    served = []
+    for _ in range(10 * PREFERRED_MOST):
+        job = queue.take()
+        assert job is not None
+        served.append(job)
+        queue.put(job, "a", job)
+    for priority in Priority:
+        turns = [number for number, job in enumerate(served) if job is priority]
+        assert all(later - earlier <= PREFERRED_MOST + 2 for earlier, later in itertools.pairwise(turns))
+        assert turns[0] <= PREFERRED_MOST + 1
+
+
+def test_users_take_turns_however_many_connections_one_has() -> None:
+    queue: FairQueue[str] = FairQueue(64)
+    for number in range(4):
+        queue.put(f"crowd{number}", f":1.{number}", Priority.NORMAL, user=1001)
+    for number in range(2):
+        queue.put(f"lone{number}", ":1.9", Priority.NORMAL, user=1000)
+    assert taken(queue) == ["crowd0", "lone0", "crowd1", "lone1", "crowd2", "crowd3"]
+
+
+def test_a_users_connections_take_turns_among_themselves() -> None:
+    queue: FairQueue[str] = FairQueue(64)
+    for job in ("a1", "a2", "b1"):
+        queue.put(job, job[0], Priority.NORMAL, user=1000)
+    queue.put("other", "c", Priority.NORMAL, user=1001)
+    assert taken(queue) == ["a1", "other", "b1", "a2"]
+
+
 def test_the_queue_is_bounded() -> None:
     queue: FairQueue[str] = FairQueue(4)
-    for caller in "abcd":
-        queue.put(caller, caller, Priority.NORMAL)
+    for number, caller in enumerate("abcd"):
+        queue.put(caller, caller, Priority.NORMAL, user=number)
     with pytest.raises(QueueFull):
-        queue.put("e", "e", Priority.AUTHENTICATION)
+        queue.put("e", "e", Priority.NORMAL, user=5)
     queue.put("release", "e", Priority.HOUSEKEEPING)
     assert len(queue) == 5
+
+
+def test_who_authenticates_is_not_refused_because_others_have_much_to_sign() -> None:
+    queue: FairQueue[str] = FairQueue(4)
+    for number, caller in enumerate("abcd"):
+        queue.put(caller, caller, Priority.NORMAL, user=number)
+    queue.put("authenticate", "e", Priority.AUTHENTICATION, user=5)
+    assert queue.take() == "authenticate"
 
 
 def test_one_caller_cannot_fill_the_queue() -> None:
     queue: FairQueue[str] = FairQueue(4)
     queue.put("1", "a", Priority.NORMAL)
-    queue.put("2", "a", Priority.AUTHENTICATION)
+    queue.put("2", "a", Priority.NORMAL)
     with pytest.raises(QueueFull):
         queue.put("3", "a", Priority.NORMAL)
     queue.put("4", "b", Priority.NORMAL)
+
+
+def test_one_user_cannot_fill_the_queue_by_many_connections() -> None:
+    queue: FairQueue[int] = FairQueue(16)
+    for number in range(14):
+        queue.put(number, f":1.{number}", Priority.NORMAL, user=1001)
+    with pytest.raises(QueueFull):
+        queue.put(14, ":1.14", Priority.NORMAL, user=1001)
+    queue.put(15, ":1.15", Priority.NORMAL, user=1000)
 
 
 def test_the_smallest_queue_takes_one() -> None:
@@ -78,14 +129,20 @@ def test_an_empty_queue_gives_nothing() -> None:
     assert FairQueue[str](4).take() is None
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(list(Priority))), max_size=60))
-def test_everything_put_is_taken_once_and_in_a_callers_order(jobs: list[tuple[str, Priority]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(list(Priority)), st.booleans()), max_size=60))
+def test_everything_put_is_taken_once_and_in_a_callers_order(jobs: list[tuple[str, Priority, bool]]) -> None:
     queue: FairQueue[tuple[int, str, Priority]] = FairQueue(1000)
-    put = [(number, caller, priority) for number, (caller, priority) in enumerate(jobs)]
-    for job in put:
-        queue.put(job, job[1], job[2])
+    discarded: list[tuple[int, str, Priority]] = []
+    kept: list[tuple[int, str, Priority]] = []
+    for number, (caller, priority, is_discarded) in enumerate(jobs):
+        job = (number, caller, priority)
+        queue.put(job, caller, priority, user=ord(caller) % 2)
+        (discarded if is_discarded else kept).append(job)
+    assert all(queue.discard(job) for job in discarded)
+    assert len(queue) == len(kept)
     order = queue.drain()
-    assert Counter(order) == Counter(put)
+    assert Counter(order) == Counter(kept)
+    assert not len(queue)
     for caller in "abc":
         for priority in Priority:
             own = [job[0] for job in order if job[1:] == (caller, priority)]
