@@ -63,6 +63,7 @@ class PrivatePcscd:
 
     Parameters:
         readers: how many (rounded up to an even number).
+        activated: pcscd is started by its first client, through its socket, as systemd does it.
 
     Attributes:
         ports: the TCP port of each reader, in the order of ``reader_names``.
@@ -72,13 +73,14 @@ class PrivatePcscd:
     Raises: ``PcscdUnavailable`` on entering where it cannot run.
     """
 
-    def __init__(self, readers: int = 1) -> None:
+    def __init__(self, readers: int = 1, *, activated: bool = False) -> None:
         count = readers + readers % _SLOTS_OF_ONE_DRIVER
         first = free_ports(count)
         self.ports = tuple(range(first, first + count))
         devices = ["Virtual PCD", *(f"Virtual PCD {n}" for n in range(2, count // _SLOTS_OF_ONE_DRIVER + 1))]
         self.reader_names = tuple(f"{device} 00 0{slot}" for device in devices for slot in range(2))
         self.socket_path = _socket_path()
+        self._options = ["--activated"] if activated else []
         self._log: list[str] = []
         self._log_reader: threading.Thread | None = None
         self._process: subprocess.Popen[str] | None = None
@@ -129,7 +131,7 @@ class PrivatePcscd:
         process = subprocess.Popen(
             [
                 *(sys.executable, str(_SCRIPT), "--port", str(self.ports[0])),
-                *("--socket", str(self.socket_path), "--readers", str(len(self.ports))),
+                *("--socket", str(self.socket_path), "--readers", str(len(self.ports)), *self._options),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
