@@ -70,7 +70,8 @@ class Meter:
         self._end()
 
     def _add(self, entry: Entry) -> None:
-        if entry.control == "power-on":
+        if entry.control == "power-on" and self._line is None:
+            # The one of the insertion; how often pcscd takes power away meanwhile depends on the machine's own speed.
             self._line = Line.of(entry.atr, self._protocol)
             self.total += Cost(seconds=self._line.reset_seconds)
         elif entry.control is None and self._line is not None:

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from benchmarks.figure import Figure
 from benchmarks.meter import Cost, Meter
 from cardd.cards.connection import HoldMode
-from cardsim.card import CardProtocol
+from cardsim.card import SimulatedCard
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
 from tests.support.core import HOLDER, PIN, card_of, running_core_on_pcscd
 from tests.support.cryptolib import CryptolibUnavailable, Installation, find_cryptolib
 from tests.support.pcscd import PrivatePcscd
 from tests.support.pkcs11 import AUTHENTICATION, OPENSC, SHA256_PREFIX, SIGNATURE, Module, Program
 
-PROFILE = "physician"
 MESSAGE = b"document"
 DIGEST = hashlib.sha256(MESSAGE).digest()
 CERTIFICATE = "Certificat d'Authentification CPS"
@@ -55,25 +54,31 @@ Costs = dict[str, Cost]
 
 
 class Bench:
-    """A reader of a private pcscd, and cards that are put in and measured.
+    """A reader of a private pcscd, and a card that is put in and measured again and again.
 
     Args:
         pcscd: runs.
+        profile: whose card.
     """
 
-    def __init__(self, pcscd: PrivatePcscd) -> None:
+    def __init__(self, pcscd: PrivatePcscd, profile: str) -> None:
         self.pcscd = pcscd
         self.reader = VpcdReader(VpcdAddress(port=pcscd.ports[0]))
+        self.profile = profile
+
+    def card(self) -> SimulatedCard:
+        """The card, fresh."""
+        return card_of(self.profile)
 
     def meter(self) -> Meter:
         """Measures the card that comes."""
-        return Meter(self.reader.exchanges, CardProtocol.T0)
+        return Meter(self.reader.exchanges, self.card().protocol)
 
     @contextmanager
     def inserted(self) -> Iterator[Meter]:
         """A card in the reader, measured from its insertion on."""
         with self.meter() as meter:
-            self.reader.insert(card_of(PROFILE))
+            self.reader.insert(self.card())
             try:
                 self.pcscd.await_card()
                 yield meter
@@ -88,7 +93,7 @@ async def ours(bench: Bench, hold: HoldMode) -> Costs:
     async with running_core_on_pcscd(bench.reader, hold=hold) as core:
         for state in (NEVER_SEEN, KNOWN):
             with bench.meter() as meter:
-                presence = await core.insert(card_of(PROFILE))
+                presence = await core.insert(bench.card())
                 costs[f"{state}/{HOLDER_KNOWN}"] = meter.total
                 session = await core.authenticate(presence)
                 costs[f"{state}/{PIN_VERIFIED}"] = meter.total
@@ -151,23 +156,32 @@ def theirs(bench: Bench, peer: Peer) -> Costs:
     return costs
 
 
-def peers(pcscd: PrivatePcscd, folder: Path) -> Iterator[Peer]:
-    """Who is there: OpenSC as installed, the same with its file cache, Cryptolib with its own.
+def openscs(pcscd: PrivatePcscd, folder: Path) -> Iterator[Peer]:
+    """OpenSC as installed, and the same with its file cache.
 
     Args:
-        pcscd: where they find the card.
-        folder: for their configuration and caches.
+        pcscd: where it finds the card.
+        folder: for its configuration and cache.
     """
-    # OpenSC cannot use the signature key; the card does the same with either.
-    authentication = (AUTHENTICATION, "RSA-PKCS", SHA256_PREFIX + DIGEST)
     if OPENSC is None:
         _left_out("opensc", "the Debian package opensc-pkcs11 is not installed")
-    else:
-        yield Peer("opensc", Module(OPENSC, pcscd.environment), authentication)
-        configuration = folder / "opensc.conf"
-        configuration.write_text(_OPENSC_CACHE)
-        own = {"OPENSC_CONF": str(configuration), "XDG_CACHE_HOME": str(folder / "cache")}
-        yield Peer("opensc-cache", Module(OPENSC, {**pcscd.environment, **own}), authentication)
+        return
+    # It cannot use the signature key; the card does the same with either.
+    signs = (AUTHENTICATION, "RSA-PKCS", SHA256_PREFIX + DIGEST)
+    yield Peer("opensc", Module(OPENSC, pcscd.environment), signs)
+    configuration = folder / "opensc.conf"
+    configuration.write_text(_OPENSC_CACHE)
+    own = {"OPENSC_CONF": str(configuration), "XDG_CACHE_HOME": str(folder / "cache")}
+    yield Peer("opensc-cache", Module(OPENSC, {**pcscd.environment, **own}), signs)
+
+
+def cryptolibs(pcscd: PrivatePcscd, folder: Path) -> Iterator[Peer]:
+    """Cryptolib, its cache empty.
+
+    Args:
+        pcscd: where it finds the card.
+        folder: for its tables and cache.
+    """
     try:
         installation = Installation(find_cryptolib(), folder / "cryptolib")
     except CryptolibUnavailable as reason:
@@ -178,41 +192,50 @@ def peers(pcscd: PrivatePcscd, folder: Path) -> Iterator[Peer]:
 
 
 def measure() -> Iterator[Figure]:
-    """Every figure of this file."""
-    with PrivatePcscd() as pcscd, tempfile.TemporaryDirectory() as folder:
-        bench = Bench(pcscd)
-        held = asyncio.run(ours(bench, HoldMode.INSERTION))
-        for job, cost in held.items():
-            yield from _figures(job, OURS, cost, Cost(commands=COMMANDS_GOALS.get(job, 0)), "goal")
-        by_session = asyncio.run(ours(bench, HoldMode.SESSION))
-        for name, costs in ((OURS, held), (f"{OURS}-session", by_session)):
-            yield from _promised(name, costs)
-        for name, costs in ((f"{OURS}-session", by_session), *_measured(bench, pcscd, Path(folder))):
+    """Every figure of this file: on a CPS3, and on a CPS4, which OpenSC does not know."""
+    with PrivatePcscd() as pcscd:
+        yield from _side_by_side(Bench(pcscd, "physician"), "peers", (openscs, cryptolibs), COMMANDS_GOALS)
+        yield from _side_by_side(Bench(pcscd, "physician-cps4"), "peers/cps4", (cryptolibs,), {})
+
+
+def _side_by_side(
+    bench: Bench,
+    prefix: str,
+    who: Sequence[Callable[[PrivatePcscd, Path], Iterator[Peer]]],
+    goals: Mapping[str, int],
+) -> Iterator[Figure]:
+    held = asyncio.run(ours(bench, HoldMode.INSERTION))
+    by_session = asyncio.run(ours(bench, HoldMode.SESSION))
+    for job, cost in held.items():
+        yield from _figures(f"{prefix}/{job}/{OURS}", cost, Cost(commands=goals.get(job, 0)), "goal")
+    for name, costs in ((OURS, held), (f"{OURS}-session", by_session)):
+        yield from _promised(prefix, name, costs)
+    with tempfile.TemporaryDirectory() as folder:
+        others = (peer for find in who for peer in find(bench.pcscd, Path(folder)))
+        measured = ((peer.name, theirs(bench, peer)) for peer in others)
+        for name, costs in ((f"{OURS}-session", by_session), *measured):
             for job, cost in costs.items():
-                yield from _figures(job, name, cost, held[job], "ours")
+                yield from _figures(f"{prefix}/{job}/{name}", cost, held[job], "ours")
 
 
-def _measured(bench: Bench, pcscd: PrivatePcscd, folder: Path) -> Iterator[tuple[str, Costs]]:
-    for peer in peers(pcscd, folder):
-        yield peer.name, theirs(bench, peer)
-
-
-def _figures(job: str, name: str, cost: Cost, reference: Cost, of: str) -> Iterator[Figure]:
+def _figures(name: str, cost: Cost, reference: Cost, of: str) -> Iterator[Figure]:
     """Commands and seconds, each beside its reference where there is one."""
     note = f"{cost.sent} bytes sent, {cost.received} received"
     for suffix, value, unit, beside in (
         ("", cost.commands, "commands", reference.commands),
         ("/time", cost.seconds, "s", reference.seconds),
     ):
-        yield Figure(f"peers/{job}/{name}{suffix}", value, unit, of if beside else "no goal", beside, note)
+        yield Figure(f"{name}{suffix}", value, unit, of if beside else "no goal", beside, note)
 
 
-def _promised(name: str, costs: Costs) -> Iterator[Figure]:
+def _promised(prefix: str, name: str, costs: Costs) -> Iterator[Figure]:
     """What a user waits for with a known card."""
     ready = costs[f"{KNOWN}/{HOLDER_KNOWN}"]
     authenticated = costs[f"{KNOWN}/{PIN_VERIFIED}"] - ready
     for job, cost, goal in (("ready", ready, READY_GOAL), ("authenticated", authenticated, AUTHENTICATED_GOAL)):
-        yield Figure(f"peers/{KNOWN}/{job}/{name}/time", cost.seconds, "s", "goal", goal, f"{cost.commands} commands")
+        yield Figure(
+            f"{prefix}/{KNOWN}/{job}/{name}/time", cost.seconds, "s", "goal", goal, f"{cost.commands} commands"
+        )
 
 
 def _cryptogram(certificate: bytes) -> bytes:
