@@ -19,7 +19,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from cardd.cards.connection import HoldMode
-from cardd.errors import CardChanged, CarddError, CardInUse, PinIncorrect, SessionEnded
+from cardd.errors import CardChanged, CardInUse, NotAuthorizedCanObtain, PinIncorrect, SessionEnded
 from cardd.readers.stack import Code, Disposition, PcscError, Share, load_stack
 from cardd.sessions.states import EndReason, State
 from cardsim import personalise, profiles
@@ -28,8 +28,9 @@ from cardsim.card import SimulatedCard
 from cardsim.pki.store import CardCredentials
 from cardsim.profiles.model import Profile
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
+from tests.support.asker import Asker
 from tests.support.cards import CardWithAtr
-from tests.support.core import HOLDER, PIN, CoreOn, pki_store, running_core_on_pcscd
+from tests.support.core import HOLDER, PIN, CoreOn, Typed, pki_store, running_core_on_pcscd
 from tests.support.cryptolib import CryptolibUnavailable, Installation, find_cryptolib
 from tests.support.desk import require_valid
 from tests.support.pcscd import PcscdUnavailable, PrivatePcscd
@@ -274,21 +275,24 @@ async def test_the_signature_key_signs(pcscd: PrivatePcscd) -> None:
 
 
 async def test_a_signature_key_that_wants_its_pin_each_time_signs_each_time(pcscd: PrivatePcscd) -> None:
-    """Whenever its holder has typed the PIN, and never twice for one PIN: nobody presents it in the holder's place."""
+    """In one session, its holder asked each time: nobody presents the PIN in the holder's place. Without somebody who
+    asks there is a clear refusal, and no try is lost."""
     async with machine(pcscd) as here:
         profile = physician(Behaviour(pin_for_each_signature=True))
+        certificate = issued(profile).signature.certificate
+        typed = Typed(PIN)
+        asker = Asker(typed)
+        here.core.sessions.listen(here.core.heard, asker)
         card = made(profile)
-        presence = await here.core.insert(card)
         verified = verifications(here.core.reader)
-        for typed in range(1, 4):
-            session = await here.core.authenticate(presence)
-            signature = await session.sign(HOLDER, "signature", "RS256", DIGEST)
-            require_valid(issued(profile).signature.certificate, signature, DIGEST)
-            with pytest.raises(CarddError):
-                await session.sign(HOLDER, "signature", "RS256", DIGEST)
-            assert len(verified) == typed
-            here.core.sessions.end(session, EndReason.ENDED_BY_USER)
-            await settled(lambda: not presence.card.is_held)
+        session = await here.core.authenticated(card)
+        for signatures in range(1, 4):
+            require_valid(certificate, await session.sign(HOLDER, "signature", "RS256", DIGEST), DIGEST)
+            assert (len(typed.questions), len(verified)) == (signatures - 1, signatures), "one PIN typed, one presented"
+        asker.source = None
+        with pytest.raises(NotAuthorizedCanObtain):
+            await session.sign(HOLDER, "signature", "RS256", DIGEST)
+        assert len(verified) == 3
         assert tries_left(card) == 3
 
 

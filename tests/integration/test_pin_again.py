@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from cardd.cards.connection import HoldMode
 from cardd.errors import (
     LastTry,
-    NoAgent,
     NotAuthorizedCanObtain,
     NotAuthorizedDismissed,
     PinBlocked,
@@ -29,6 +26,7 @@ from cardsim import profiles
 from cardsim.behaviour import Behaviour
 from cardsim.card import SimulatedCard
 from cardsim.personalise import personalise
+from tests.support.asker import Asker
 from tests.support.core import HOLDER, PIN, Core, Typed, pki_store, running_core
 
 DIGEST = hashlib.sha256(b"document").digest()
@@ -38,26 +36,6 @@ def card_that(profile: str = "physician", **switches: bool) -> SimulatedCard:
     loaded = profiles.load(profile)
     behaviour = dataclasses.replace(loaded.behaviour or Behaviour(), **switches)  # type: ignore[arg-type]  # flags alone
     return personalise(dataclasses.replace(loaded, behaviour=behaviour), pki_store())
-
-
-class Asker:
-    """Asks whom a test says; keeps whose login session was asked in."""
-
-    def __init__(self, source: PinSource | None) -> None:
-        self.source = source
-        self.asked: list[tuple[int, str | None]] = []
-
-    async def ask_in(self, uid: int, login_session: str | None, question: PinQuestion) -> Secret:
-        self.asked.append((uid, login_session))
-        if self.source is None:
-            raise NoAgent
-        return await self.source.answer(question)
-
-    @asynccontextmanager
-    async def told_on_reader(self, uid: int, login_session: str | None, question: PinQuestion) -> AsyncIterator[None]:
-        del question
-        self.asked.append((uid, login_session))
-        yield
 
 
 class Closing:
