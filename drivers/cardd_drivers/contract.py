@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cardd_drivers.apdu import Command, Response, StatusWord
 from cardd_drivers.secret_memory import SecretBytes
@@ -243,6 +243,55 @@ class Driver(Protocol):
 
     def open(self, channel: Channel, memory: Memory) -> Card:
         """A card on this channel; sends nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedCommand:
+    """One exchange of a card report.
+
+    Args:
+        step: what for, in a few words.
+        command: header, data and Le in hexadecimal.
+        answer: data in hexadecimal, two dots for each byte that would tell whose card it is.
+        status: SW1 SW2, four hexadecimal digits.
+    """
+
+    step: str
+    command: str
+    answer: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedAnswer:
+    """What a card report says to one open question, in English: it is for this project's developers."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardReport:
+    """What a card answered to questions that cost it nothing."""
+
+    commands: tuple[ReportedCommand, ...]
+    answers: tuple[ReportedAnswer, ...]
+
+
+@runtime_checkable
+class CardReporter(Protocol):
+    """A driver that also knows what to ask a card of which little is published."""
+
+    def report(self, channel: Channel, *, with_identity: bool) -> CardReport:
+        """Ask a card that was just reset, without a PIN.
+
+        Args:
+            channel: the way to it.
+            with_identity: what identifies card and holder is read and told, too.
+
+        Raises:
+            The channel's errors. What the card refuses is part of the report.
+        """
 
 
 class Match(enum.IntEnum):

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from cardd_drivers.contract import Card, CardKind, Channel, MalformedCardData, Match, Memory, UnexpectedResponse
+from cardd_drivers.contract import (
+    Card,
+    CardKind,
+    CardReport,
+    Channel,
+    MalformedCardData,
+    Match,
+    Memory,
+    UnexpectedResponse,
+)
 from cardd_drivers.ias_ecc.atr import recognise
 from cardd_drivers.ias_ecc.card import IasEccCard
 from cardd_drivers.ias_ecc.cps3 import CPS3
@@ -10,6 +19,7 @@ from cardd_drivers.ias_ecc.cps4 import CPS4
 from cardd_drivers.ias_ecc.discovery import read_serial
 from cardd_drivers.ias_ecc.files import Files
 from cardd_drivers.ias_ecc.generation import Generation
+from cardd_drivers.ias_ecc.report import Reporter
 
 
 class IasEccDriver:
@@ -37,6 +47,10 @@ class IasEccDriver:
     def open(self, channel: Channel, memory: Memory) -> Card:
         """A card on this channel; sends nothing."""
         return IasEccCard(channel, memory, _generation(channel))
+
+    def report(self, channel: Channel, *, with_identity: bool) -> CardReport:
+        """See `cardd_drivers.contract.CardReporter`."""
+        return Reporter(channel, _generation(channel), with_identity=with_identity).report()
 
 
 def _generation(channel: Channel) -> Generation:
