@@ -59,6 +59,9 @@ _BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
             failures.FileUnusable,
             failures.NothingToExport,
             failures.SeveralCards,
+            failures.SeveralReaders,
+            failures.ReaderNotFound,
+            errors.NoSuchActivity,
             failures.NoTerminal,
         ),
     ),
@@ -108,6 +111,7 @@ _BY_CLASS: tuple[tuple[ExitCode, tuple[type[CarddError], ...]], ...] = (
         (
             errors.CardRemoved,
             errors.CardInUse,
+            failures.CardHeld,
             errors.CardChanged,
             errors.CardMute,
             errors.CardFault,

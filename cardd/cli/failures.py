@@ -27,6 +27,30 @@ class SeveralCards(ClientError):
     sentence = N_("Several cards are inserted; choose one with --card: {choices}.")
 
 
+class SeveralReaders(ClientError):
+    """Fields: choices (PC/SC names)."""
+
+    short_name = "SeveralReaders"
+    sentence = N_("Several readers have a card in them; choose one with --reader: {choices}.")
+
+
+class ReaderNotFound(ClientError):
+    """Fields: reader, choices (PC/SC names)."""
+
+    short_name = "ReaderNotFound"
+    sentence = N_("There is no reader {reader}; there are: {choices}.")
+
+
+class CardHeld(ClientError):
+    """Fields: holder (which program, where that can be known)."""
+
+    short_name = "CardHeld"
+    sentence = N_(
+        "Another program holds the card ({holder}). Where it is cardd, end the session (`cardctl logout`); where cardd "
+        'keeps every card (hold = "insertion"), stop it for as long as this takes (`sudo systemctl stop cardd`).'
+    )
+
+
 class NoSession(ClientError):
     """No session is open that the command could use."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -16,11 +17,37 @@ from cardd.cli.i18n import _, ngettext
 from cardd.cli.options import ConfigOption
 from cardd.cli.output import Output
 from cardd.cli.settings import settings_of
+from cardd.errors import N_, InvalidArgument
 
 
-def doctor(context: typer.Context, config: ConfigOption = None) -> None:
-    """Look for what is wrong, and say how to put it right."""
+def doctor(
+    context: typer.Context,
+    config: ConfigOption = None,
+    card_report: Annotated[
+        Path | None,
+        typer.Option(
+            "--card-report",
+            metavar="FILE",
+            help=N_("Ask the card that is in what developers would like to know, without a PIN, into this file."),
+        ),
+    ] = None,
+    reader: Annotated[
+        str | None, typer.Option("--reader", metavar="NAME", help=N_("With --card-report: which reader."))
+    ] = None,
+    with_identity: Annotated[
+        bool, typer.Option("--with-identity", help=N_("With --card-report: tell whose card it is, too."))
+    ] = False,
+) -> None:
+    """Look for what is wrong, and say how to put it right; or report what the card answers."""
     settings = settings_of(context)
+    if card_report is not None:
+        from cardd.cli.commands.card_report import write_card_report  # noqa: PLC0415  # PC/SC: for this alone
+
+        write_card_report(settings.output, card_report, reader, with_identity=with_identity)
+        return
+    if reader is not None or with_identity:
+        argument = "--reader" if reader is not None else "--with-identity"
+        raise InvalidArgument(argument=argument, reason=_("it goes with --card-report"))
     findings = examine(settings.bus, config)
     problems = sum(one.state is State.PROBLEM for one in findings)
     warnings = sum(one.state is State.WARNING for one in findings)
