@@ -174,9 +174,9 @@ class PresentCard:
             self._services.memory.forget(self.identity.serial)
 
     @property
-    def kept_from_insertion(self) -> bool:
-        """No other program can have used the card since it was inserted."""
-        return self._services.hold is HoldMode.INSERTION
+    def certain_pin_status(self) -> PinStatus | None:
+        """`pin_status`, where nobody can have spent tries since; for the card's thread alone (`Seat` has more)."""
+        return self._seat.certain_pin_status
 
     @property
     def pin_pad(self) -> bool:

@@ -66,6 +66,8 @@ class Known:
 class _Held:
     connection: Connection
     card: Card
+    pin_status: PinStatus | None = None
+    """As the card told it on this connection, which must be exclusive."""
 
 
 class Seat:
@@ -97,6 +99,15 @@ class Seat:
     def is_held(self) -> bool:
         """A connection stays open between operations."""
         return self._held is not None
+
+    @property
+    def certain_pin_status(self) -> PinStatus | None:
+        """What the card told of its PIN on the exclusive connection that is still open.
+
+        None where it told nothing there, or a code went out since: then only the card knows.
+        """
+        held = self._held
+        return None if held is None or held.connection.channel.secret_presented else held.pin_status
 
     def identify(self, context: Context, checkpoint: Checkpoint) -> Known:
         """Choose a driver, name the card, read its authentication certificate and its PIN's status.
@@ -134,7 +145,7 @@ class Seat:
             connection.close(Disposition.RESET if isinstance(error, CardMute) else Disposition.LEAVE)
             raise
         if stays:
-            self._held = _Held(connection, card)
+            self._held = _Held(connection, card, known.pin_status)
         else:
             connection.close(Disposition.LEAVE)
         return known

@@ -162,10 +162,10 @@ def require_pin_tries(present: PresentCard, card: Card, purpose: Purpose) -> Non
     Raises:
         PinBlocked, LastTry.
     """
-    known = present.pin_status
-    if not present.kept_from_insertion:
+    known = present.certain_pin_status
+    if known is None:
         now = card.pin_status()
-        known = now if now.tries_left is not None else known
+        known = now if now.tries_left is not None else present.pin_status
     require_tries(purpose, None if known is None else known.tries_left, may_be_last=False)
 
 

@@ -18,6 +18,7 @@ from cardd.errors import (
     CardNotReady,
     CardRemoved,
     ForeignCard,
+    LastTry,
     NotTrusted,
     PinIncorrect,
     PukIncorrect,
@@ -35,7 +36,7 @@ from cardd.sessions.believed import marks_of
 from cardd.sessions.failures import as_client_error, client_errors
 from cardd.sessions.states import Event, State, advance
 from cardd.sessions.waiting import settled_before
-from cardd_drivers.contract import Capabilities, Card, KeyName, ObjectNotFound
+from cardd_drivers.contract import Capabilities, Card, KeyName, ObjectNotFound, PinStatus
 
 if TYPE_CHECKING:
     from cardd.sessions.session import Session
@@ -270,6 +271,8 @@ class Presence:
 
     def note_failure(self, error: BaseException) -> None:
         """Take notice of how a code was refused."""
+        if isinstance(error, LastTry):  # others spent the tries before it
+            self.card.note_pin_status(PinStatus(tries_left=1))
         if isinstance(error, PinIncorrect | PukIncorrect):
             self._next_code_at = asyncio.get_running_loop().time() + WRONG_CODE_PAUSE
 

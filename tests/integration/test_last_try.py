@@ -31,8 +31,10 @@ from cardd.sessions.pin import DescriptorPin, PinQuestion, PinSource
 from cardd.sessions.pin_change import change_pin, unblock_pin
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
+from cardd_drivers import contract
 from cardsim import personalise, profiles
 from cardsim.card import SimulatedCard
+from cardsim.faults import Fault
 from cardsim.stage.conversation import Conversation
 from tests.support.core import HOLDER, PATIENCE, PIN, PUK, Core, Typed, pki_store, running_core
 from tests.support.running import BIN, Running, emptied, identified, running_cardd
@@ -69,23 +71,30 @@ async def tries(presence: Presence) -> tuple[int | None, int | None]:
     )
 
 
+def another_program_tries(core: Core, times: int) -> None:
+    """Wrong PINs through a connection of its own, as any program of the machine can send them."""
+    pcsc = core.pcsc
+    _, context = pcsc.SCardEstablishContext(pcsc.SCARD_SCOPE_SYSTEM)
+    _, handle, _ = pcsc.SCardConnect(context, core.reader.name, pcsc.SCARD_SHARE_SHARED, pcsc.SCARD_PROTOCOL_T0)
+    verify = list(bytes.fromhex("002000010830303030FFFFFFFF"))
+    for _ in range(times):
+        assert pcsc.SCardTransmit(handle, pcsc.SCARD_PCI_T0, verify)[1][0] == 0x63
+    pcsc.SCardDisconnect(handle, pcsc.SCARD_LEAVE_CARD)
+    pcsc.SCardReleaseContext(context)
+
+
 class SpendsOne(Given):
     """Another program tries a wrong PIN between the question and the answer."""
 
     def __init__(self, core: Core, *answers: bytes) -> None:
         super().__init__(*answers)
-        self._pcsc, self._reader = core.pcsc, core.reader.name
+        self._core = core
 
     async def answer(self, question: PinQuestion) -> Secret:
         """See PinSource."""
         if self.questions:
             return await super().answer(question)
-        pcsc = self._pcsc
-        _, context = pcsc.SCardEstablishContext(pcsc.SCARD_SCOPE_SYSTEM)
-        _, handle, _ = pcsc.SCardConnect(context, self._reader, pcsc.SCARD_SHARE_SHARED, pcsc.SCARD_PROTOCOL_T0)
-        verify = list(bytes.fromhex("002000010830303030FFFFFFFF"))
-        assert pcsc.SCardTransmit(handle, pcsc.SCARD_PCI_T0, verify)[1][0] == 0x63
-        pcsc.SCardDisconnect(handle, pcsc.SCARD_LEAVE_CARD)
+        another_program_tries(self._core, 1)
         return await super().answer(question)
 
 
@@ -150,6 +159,63 @@ async def test_a_try_that_another_program_spent_meanwhile_is_noticed(change: boo
             await works[change](HOLDER, source)
         assert await tries(presence) == (1, 10)
         assert source.questions[0].tries_left == 2
+
+
+async def test_what_was_told_before_a_lost_connection_counts_no_more() -> None:
+    """A card that is kept from its insertion on is kept no longer once an error has ended the connection."""
+    async with running_core(hold=HoldMode.INSERTION) as core:
+        presence = await core.insert(worn())
+        core.reader.faults.arm(Fault.parse("mute@1:1"))
+        with pytest.raises(contract.CardMute):
+            await tries(presence)
+        assert not presence.card.is_held
+        another_program_tries(core, 2)
+        with pytest.raises(LastTry):
+            await core.authenticate(presence, WRONG)
+        assert presence.tries_left == 1, "the next question says so"
+        assert await tries(presence) == (1, 10)
+
+
+async def test_what_was_told_before_the_card_was_let_go_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a wrong PIN the card is reset and taken again at once, and another program may have been faster."""
+    async with running_core(hold=HoldMode.INSERTION) as core:
+        presence = await core.insert(worn())
+        disconnect = core.pcsc.SCardDisconnect
+
+        def disconnected(handle: int, disposition: int) -> int:
+            monkeypatch.setattr(core.pcsc, "SCardDisconnect", disconnect)
+            result = disconnect(handle, disposition)
+            another_program_tries(core, 1)
+            return result
+
+        monkeypatch.setattr(core.pcsc, "SCardDisconnect", disconnected)
+        with pytest.raises(PinIncorrect):
+            await core.authenticate(presence, WRONG)
+        assert presence.tries_left == 2, "what the card told; nobody knows of the other program yet"
+        with pytest.raises(LastTry):
+            await core.authenticate(presence, WRONG)
+        assert await tries(presence) == (1, 10)
+
+
+async def test_a_card_that_is_shared_is_asked_again_even_within_its_session() -> None:
+    async with running_core(hold=HoldMode.SHARED) as core:
+        await core.authenticated(worn())
+        (presence,) = core.sessions.presences
+        another_program_tries(core, 2)
+        with pytest.raises(LastTry):
+            await change_pin(presence, core.sessions.account, HOLDER, Given(WRONG, NEW))
+        assert await tries(presence) == (1, 10)
+
+
+@pytest.mark.parametrize(("hold", "questions"), [(HoldMode.INSERTION, 0), (HoldMode.SESSION, 1)])
+async def test_the_card_is_asked_again_only_where_another_program_had_its_turn(hold: HoldMode, questions: int) -> None:
+    async with running_core(hold=hold) as core:
+        presence = await core.insert(worn())
+        commands: list[bytes] = []
+        core.reader.before_apdu(lambda _, command: commands.append(command))
+        await core.authenticate(presence)
+        asked = [one for one in commands if one.startswith(bytes.fromhex("00200001")) and len(one) <= 5]
+        assert len(asked) == questions
 
 
 async def test_two_answers_at_once_do_not_spend_the_last_two_tries() -> None:
