@@ -29,6 +29,9 @@ from cardd.errors import (
     PinBlocked,
     PinFormat,
     PinIncorrect,
+    PinPadCancelled,
+    PinPadFormat,
+    PinPadTimedOut,
 )
 from cardd.journal import Detail, Kind
 from cardd.sessions.account import What
@@ -43,6 +46,7 @@ NOTHING_SIGNED = (
     *(Busy, AlgorithmNotSupported),  # refused before the card was told anything
     # The card wanted its PIN anew, and did not get it.
     *(AgentFailed, NotAuthorizedCanObtain, NotAuthorizedDismissed, PinBlocked, PinFormat, PinIncorrect, LastTry),
+    *(PinPadCancelled, PinPadFormat, PinPadTimedOut),
 )
 """Refusals that use up no consent: no signature came of it."""
 ACTIVITIES = "CPS_ACTIVITY_PS"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import subprocess
@@ -12,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from cardd.cards.connection import HoldMode
 from cardd.errors import CardInUse, ReaderFault, UnknownCard
 from cardd.readers.stack import PcscStack, Share
 from cardd.report.reading import open_readers
 from cardsim import profiles
 from cardsim.transports.inprocess import InProcessPcsc
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
-from tests.support.core import card_of
+from tests.support.core import HOLDER, READER, Core, card_of, running_core
 from tests.support.pcscd import PcscdUnavailable, PrivatePcscd
 
 CARDCTL = str(Path(sys.executable).with_name("cardctl"))
@@ -112,3 +114,23 @@ def test_no_pcsc_at_all() -> None:
     pcsc.die()
     with pytest.raises(ReaderFault), open_readers(PcscStack(pcsc)):
         raise AssertionError
+
+
+@pytest.mark.parametrize("hold", [HoldMode.SESSION, HoldMode.INSERTION])
+async def test_beside_a_daemon_it_waits_for_nobody_and_takes_nothing_away(hold: HoldMode) -> None:
+    def reported(core: Core) -> int:
+        with open_readers(PcscStack(core.pcsc)) as readers:
+            return len(readers.report(READER, with_identity=False).commands)
+
+    async with running_core(hold=hold) as core:
+        presence = await core.insert(card_of())
+        if hold is HoldMode.SESSION:
+            assert await asyncio.to_thread(reported, core) > 40
+        else:  # the daemon keeps the card from its insertion on
+            with pytest.raises(CardInUse):
+                await asyncio.to_thread(reported, core)
+        session = await core.authenticate(presence)
+        with pytest.raises(CardInUse):
+            await asyncio.to_thread(reported, core)
+        assert await session.sign(HOLDER, "signature", "RS256", bytes(32))
+        assert core.heard.ends() == []

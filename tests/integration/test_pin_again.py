@@ -16,6 +16,7 @@ from cardd.errors import (
     PinBlocked,
     PinFormat,
     PinIncorrect,
+    PinPadCancelled,
     SessionEnded,
 )
 from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_tries
@@ -214,4 +215,24 @@ async def test_the_last_try_is_not_spent_where_nothing_tells_the_user_so() -> No
             with pytest.raises(error):
                 await signed(session)
         assert len(source.questions) == 2
+        assert session.end_reason is None
+
+
+async def test_on_a_reader_with_a_pin_pad_it_is_typed_there_each_time() -> None:
+    async with running_core() as core:
+        pad = core.reader.add_pin_pad()
+        source = Typed(PIN)
+        session, asker = await opened(core, card_that(pin_for_each_signature=True), source)
+        await signed(session)
+        for _ in range(2):
+            pad.enter("1234")
+            assert await signed(session)
+        pad.cancel()
+        with pytest.raises(PinPadCancelled):
+            await signed(session)
+        pad.enter("0000")
+        with pytest.raises(PinIncorrect):
+            await signed(session)
+        assert source.questions == []  # no character of a PIN came to the daemon but at the beginning
+        assert asker.asked == [(HOLDER.uid, None)] * 4
         assert session.end_reason is None
