@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from cardd.client.errors import UnexpectedReply
 from cardd.client.objects import reader_from
 from cardd.client.values import (
+    Activity,
     Capabilities,
     Holder,
     Lengths,
     Properties,
     Trust,
+    activity_from,
     capabilities_from,
     holder_from,
     moment,
@@ -38,7 +40,7 @@ _NAMES = st.sampled_from(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("decode", [trust_from, capabilities_from, holder_from, service_from])
+@pytest.mark.parametrize("decode", [trust_from, capabilities_from, holder_from, service_from, activity_from])
 @given(properties=st.dictionaries(_NAMES | st.text(), _VALUES))
 def test_any_map_is_decoded_or_refused_by_name(decode: Callable[[Properties], object], properties: Properties) -> None:
     _decoded_or_refused(lambda: decode(properties), properties)
@@ -117,3 +119,26 @@ def test_slash_stands_for_none() -> None:
 )
 def test_display_name_is_the_best_there_is(holder: Holder, name: str) -> None:
     assert holder.display_name == name
+
+
+def test_a_work_situation_with_nothing_known() -> None:
+    assert activity_from({"id": "03"}) == Activity("03")
+
+
+def test_a_work_situation() -> None:
+    row = {
+        "id": "01",
+        "selected": True,
+        "structure-name": "Hôpital",
+        "structure-id": "1990000010",
+        "structure-kind": "finess",
+        "sector": "SA01",
+        "sector-label": "Etablissement public de santé",
+        "warnings": ["unknown-sector"],
+    }
+    found = activity_from(row)
+    assert (found.activity_id, found.selected, found.structure_kind, found.sector) == ("01", True, "finess", "SA01")
+    assert found.warnings == ("unknown-sector",)
+    assert "Hôpital" not in repr(found)
+    with pytest.raises(UnexpectedReply):
+        activity_from({**row, "sector": 7})
