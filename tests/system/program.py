@@ -48,6 +48,7 @@ class Program:
     def __init__(self, client: CarddClient) -> None:
         self._client = client
         self._agent = Answering()
+        self._opened: Session | None = None
         self._children: dict[str, asyncio.subprocess.Process] = {}
 
     async def tell(self) -> Any:
@@ -85,7 +86,13 @@ class Program:
     async def authenticate(self) -> Any:
         """Open the session, the PIN at hand."""
         card = await self._client.wait_for_card()
-        await card.authenticate(pin=bytearray(PIN))
+        self._opened = await card.authenticate(pin=bytearray(PIN))
+
+    async def why_ended(self) -> Any:
+        """Wait for the end of the session that was opened last; why it came."""
+        assert self._opened is not None
+        async with asyncio.timeout(30):
+            return await self._opened.wait_ended()
 
     async def authenticate_by_agent(self) -> Any:
         """Open the session; somebody asks the user."""
