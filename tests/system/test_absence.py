@@ -1,4 +1,4 @@
-"""logind's own word: it waits for cardd before it sleeps; a lock and a switch of the seat end sessions where configured."""
+"""logind itself: it waits for cardd before it sleeps; a lock and a switch of the seat end sessions where configured."""
 
 from __future__ import annotations
 
