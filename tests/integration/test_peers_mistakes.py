@@ -7,37 +7,40 @@ test has it make it on the same card, which shows that the test would see it.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shutil
-import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from cardd.cards.connection import HoldMode
 from cardd.errors import CardChanged, CardInUse, NotAuthorizedCanObtain, PinIncorrect, SessionEnded
-from cardd.readers.stack import Code, Disposition, PcscError, Share, load_stack
+from cardd.readers.stack import Disposition
 from cardd.sessions.states import EndReason, State
-from cardsim import personalise, profiles
 from cardsim.behaviour import Behaviour, LogoutRule, OverLimit
 from cardsim.card import SimulatedCard
-from cardsim.pki.store import CardCredentials
-from cardsim.profiles.model import Profile
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
 from tests.support.asker import Asker
 from tests.support.cards import CardWithAtr
-from tests.support.core import HOLDER, PIN, CoreOn, Typed, pki_store, running_core_on_pcscd
+from tests.support.core import HOLDER, PIN, Typed
 from tests.support.cryptolib import CryptolibUnavailable, Installation, find_cryptolib
 from tests.support.desk import require_valid
+from tests.support.machine import (
+    DIGEST,
+    INFORMATION,
+    issued,
+    machine,
+    made,
+    physician,
+    settled,
+    shared,
+    tries_left,
+    verifications,
+)
 from tests.support.pcscd import PcscdUnavailable, PrivatePcscd
 from tests.support.pkcs11 import (
     AUTHENTICATION,
     OPENSC,
-    SHA256_PREFIX,
     SIGNATURE,
     Module,
     Program,
@@ -45,11 +48,7 @@ from tests.support.pkcs11 import (
     Result,
 )
 
-DIGEST = hashlib.sha256(b"document").digest()
-INFORMATION = SHA256_PREFIX + DIGEST
 NEW_PIN = "4321"
-PATIENCE = 60
-"""Seconds after which another program hangs."""
 pytestmark = pytest.mark.skipif(
     OPENSC is None or shutil.which("pkcs11-tool") is None, reason="opensc and opensc-pkcs11 are not installed"
 )
@@ -63,93 +62,6 @@ def pcscd() -> Iterator[PrivatePcscd]:
             yield running
     except PcscdUnavailable as reason:
         pytest.skip(f"pcscd unavailable: {reason}")
-
-
-class Machine:
-    """One pcscd, and on it cardd and other programs.
-
-    Args:
-        pcscd: runs.
-        core: cardd's.
-    """
-
-    def __init__(self, pcscd: PrivatePcscd, core: CoreOn[VpcdReader]) -> None:
-        self.core = core
-        self._pcscd = pcscd
-        self.opensc = Module(OPENSC or Path(), pcscd.environment)
-
-    def tool(self, *argv: str) -> str:
-        """Run a program that must not succeed, nor hang; what it says."""
-        done = subprocess.run(
-            argv, env=self._pcscd.environment, capture_output=True, text=True, check=False, timeout=PATIENCE
-        )
-        assert done.returncode != 0
-        return done.stdout + done.stderr
-
-    def connect(self) -> str:
-        """What PC/SC says to a program that would share the card: the name of its refusal, or nothing."""
-        try:
-            handle = load_stack("pcsc", {}).establish().connect(self._pcscd.reader_names[0], Share.SHARED)
-        except PcscError as error:
-            return Code(error.code).name
-        handle.disconnect(Disposition.LEAVE)
-        return ""
-
-    def signature_without_pin(self) -> bool:
-        """Whether a program that knows no PIN gets a signature, by INTERNAL AUTHENTICATE on either layout of a CPS3."""
-        handle = load_stack("pcsc", {}).establish().connect(self._pcscd.reader_names[0], Share.SHARED)
-        try:
-            for command in ("00A4090C043F000001", "002241A406840182800102"):
-                assert handle.transmit(bytes.fromhex(command)) == b"\x90\x00"
-            answer = handle.transmit(b"\x00\x88\x00\x00" + bytes((len(INFORMATION),)) + INFORMATION)
-        finally:
-            handle.disconnect(Disposition.LEAVE)
-        assert answer in (b"\x61\x00", b"\x69\x82")
-        return answer == b"\x61\x00"
-
-    def reset(self) -> None:
-        """Another program resets the card."""
-        handle = load_stack("pcsc", {}).establish().connect(self._pcscd.reader_names[0], Share.SHARED)
-        handle.disconnect(Disposition.RESET)
-
-
-@asynccontextmanager
-async def machine(pcscd: PrivatePcscd) -> AsyncIterator[Machine]:
-    """cardd on this pcscd, its reader empty before and after."""
-    slot = VpcdReader(VpcdAddress(port=pcscd.ports[0]))
-    async with running_core_on_pcscd(slot, hold=HoldMode.SESSION) as core:
-        yield Machine(pcscd, core)
-    await asyncio.to_thread(pcscd.await_empty)
-
-
-async def settled(condition: Callable[[], bool]) -> None:
-    """Wait until something is so that nobody is told of: who holds the card."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
-def physician(behaviour: Behaviour | None = None, *, renewal: int = 0, name: str = "physician") -> Profile:
-    """The physician's card, as it is or otherwise."""
-    profile = profiles.load(name)
-    return replace(profile, behaviour=behaviour, card=replace(profile.card, renewal=renewal))
-
-
-def made(profile: Profile) -> SimulatedCard:
-    """A card of a profile."""
-    return personalise(profile, pki_store())
-
-
-def issued(profile: Profile) -> CardCredentials:
-    """What was issued for it."""
-    return pki_store().card(profile)
-
-
-def tries_left(card: SimulatedCard) -> int:
-    """Tries left, asked of the card itself."""
-    answer = card.transmit(bytes.fromhex("0020000100"))
-    assert answer[0] == 0x63 or answer == b"\x69\x83", "its PIN is not verified"
-    return answer[1] & 0x0F if answer[0] == 0x63 else 0
 
 
 # Sharing
@@ -178,7 +90,7 @@ async def test_a_program_that_was_there_before_is_no_reason_to_hang(pcscd: Priva
             await asyncio.to_thread(browser.labels)
             with pytest.raises(CardInUse):
                 await here.core.authenticate(presence)
-        await settled(lambda: presence.card.held_by_another() is None)
+        await settled(lambda: here.is_free(presence))
         assert (await here.core.authenticate(presence)).end_reason is None
 
 
@@ -195,6 +107,7 @@ async def test_a_session_that_ended_leaves_no_verified_card(pcscd: PrivatePcscd,
             await asyncio.to_thread(program.close)
             assert await asyncio.to_thread(here.signature_without_pin), "OpenSC left the card verified"
         await asyncio.to_thread(here.reset)
+        await settled(lambda: here.is_free(presence))
         session = await here.core.authenticate(presence)
         await session.sign(HOLDER, "signature", "RS256", DIGEST)
         here.core.sessions.end(session, EndReason.ENDED_BY_USER)
@@ -219,6 +132,7 @@ async def test_a_pin_changed_elsewhere_never_costs_a_second_try(pcscd: PrivatePc
                 await asyncio.to_thread(program.sign, AUTHENTICATION, "RSA-PKCS", INFORMATION)
         assert tries_left(card) == 2, "OpenSC lost a try by itself"
 
+        await settled(lambda: here.is_free(presence))
         verified = verifications(here.core.reader)
         session = await here.core.authenticate(presence, NEW_PIN.encode())
         here.core.sessions.end(session, EndReason.ENDED_BY_USER)
@@ -239,19 +153,9 @@ async def test_a_pin_changed_elsewhere_never_costs_a_second_try(pcscd: PrivatePc
 
 def changed_elsewhere(pcscd: PrivatePcscd, old: str = PIN.decode(), new: str = NEW_PIN) -> None:
     """Another program changes the PIN, and resets the card."""
-    handle = load_stack("pcsc", {}).establish().connect(pcscd.reader_names[0], Share.SHARED)
     block = b"".join(pin.encode().ljust(8, b"\xff") for pin in (old, new))
-    assert handle.transmit(b"\x00\x24\x00\x01\x10" + block) == b"\x90\x00"
-    handle.disconnect(Disposition.RESET)
-
-
-def verifications(reader: VpcdReader) -> list[bytes]:
-    """Every VERIFY with a PIN from now on."""
-    seen: list[bytes] = []
-    reader.exchanges.watch(
-        lambda entry: seen.append(entry.command) if entry.command[1:2] == b"\x20" and len(entry.command) > 5 else None
-    )
-    return seen
+    with shared(pcscd, Disposition.RESET) as handle:
+        assert handle.transmit(b"\x00\x24\x00\x01\x10" + block) == b"\x90\x00"
 
 
 # Keys
@@ -268,7 +172,7 @@ async def test_the_signature_key_signs(pcscd: PrivatePcscd) -> None:
             with pytest.raises(Refused) as refused:
                 await asyncio.to_thread(program.sign, SIGNATURE, "SHA256-RSA-PKCS", b"document")
             assert refused.value.result is Result.FUNCTION_NOT_SUPPORTED
-        await settled(lambda: presence.card.held_by_another() is None)
+        await settled(lambda: here.is_free(presence))
         session = await here.core.authenticate(presence)
         signature = await session.sign(HOLDER, "signature", "RS256", DIGEST)
         require_valid(issued(profile).signature.certificate, signature, DIGEST)
@@ -364,7 +268,7 @@ async def test_an_atr_that_differs_in_what_may_differ_is_recognised(
                 with pytest.raises(Refused) as refused:
                     await asyncio.to_thread(program.open)
                 assert refused.value.result is Result.TOKEN_NOT_RECOGNIZED
-        await settled(lambda: presence.card.held_by_another() is None)
+        await settled(lambda: here.is_free(presence))
         assert (await here.core.authenticate(presence)).end_reason is None
         assert presence.card.driver_name == "ias-ecc"
 
