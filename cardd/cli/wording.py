@@ -111,9 +111,10 @@ def end_reason(reason: str) -> str:
     return _translated(_END_REASONS, reason)
 
 
-def card_state(state: str) -> str:
-    """Say what state a card is in."""
-    return _translated(_CARD_STATES, state)
+def card_state(state: str, kind: str = "") -> str:
+    """Say what state a card is in, and which card it is where that is known without its being ours."""
+    said = _translated(_CARD_STATES, state)
+    return f"{card_kind(kind)}, {said}" if kind and state == CardState.FOREIGN else said
 
 
 def card_kind(kind: str) -> str:

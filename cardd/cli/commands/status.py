@@ -78,7 +78,7 @@ def card_rows(card: Card, holder: Holder | None, session: Session | None) -> tup
     """
     number = card.path.rpartition("/")[2]
     if not card.identified:
-        return ((_("Card"), f"{number}: {wording.card_state(card.state)}"),)
+        return ((_("Card"), f"{number}: {wording.card_state(card.state, card.kind)}"),)
     kind = ", ".join(
         part for part in (wording.card_kind(card.kind), wording.category(holder) if holder is not None else "") if part
     )

@@ -93,7 +93,7 @@ class _Teller:
 
 async def _said_of(card: Card) -> str:
     if not card.identified:
-        return _("Card: {state}").format(state=wording.card_state(card.state))
+        return _("Card: {state}").format(state=wording.card_state(card.state, card.kind))
     try:
         named = wording.holder(await card.get_holder())
     except CarddError:

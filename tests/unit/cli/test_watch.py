@@ -46,6 +46,11 @@ async def test_a_change_is_told_only_where_people_would_see_one(daemon: FakeDaem
         daemon.change(daemon.card_path, CARD, State=Variant("s", "in-use"))
         (card,) = await client.cards()
         assert await teller.lines(events.CardChanged(card)) == ["Card: held by another program"]
+        daemon.change(daemon.card_path, CARD, State=Variant("s", "foreign"), Kind=Variant("s", "vitale"))
+        (card,) = await client.cards()
+        assert await teller.lines(events.CardChanged(card)) == ["Card: Vitale, left alone by cardd"]
+        daemon.change(daemon.card_path, CARD, State=Variant("s", "identified"), Kind=Variant("s", "cps3"))
+        (card,) = await client.cards()
         session = await card.authenticate(pin=bytearray(b"1234"))
         ended = events.SessionEnded(session, "card-removed")
         assert await teller.lines(ended) == ["Session ended: the card was taken out"]
