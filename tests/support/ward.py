@@ -88,6 +88,9 @@ memory = ""
 [pki]
 directory = "{folder}/trust"
 simulator = "{folder}/authorities"
+[revocation]
+index = "{folder}/revocation"
+fetched = ""
 [journal]
 directory = "{folder}/journal"
 journald = false
