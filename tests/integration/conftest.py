@@ -8,6 +8,9 @@ import pytest
 
 from tests.support.matrix import TALLY
 from tests.support.running import Running, running_cardd
+from tests.support.untimed import untimed
+
+untimed()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 HARDENED = """
-import ctypes, sys
+import ctypes, resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (4096, 4096))  # whatever the tests' own process has
 assert ctypes.CDLL(None).setgid(65534) == ctypes.CDLL(None).setuid(65534) == 0
 assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0  # as after an exec: a change of the user alone closes it
 if sys.argv[1] == "closed":

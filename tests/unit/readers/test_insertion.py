@@ -60,5 +60,5 @@ def test_insertions_of_the_same_card_differ_and_count_up() -> None:
 
 
 @pytest.mark.parametrize("reason", list(Departure))
-def test_only_a_stop_or_a_reset_leaves_the_card_in(reason: Departure) -> None:
-    assert reason.card_stays is (reason in {Departure.DAEMON_STOPPED, Departure.CARD_RESET})
+def test_only_a_stop_a_reset_or_a_sleep_leaves_the_card_in(reason: Departure) -> None:
+    assert reason.card_stays is (reason in {Departure.DAEMON_STOPPED, Departure.CARD_RESET, Departure.SUSPEND})

@@ -1,0 +1,5 @@
+"""What the unit tests share."""
+
+from tests.support.untimed import untimed
+
+untimed()
