@@ -46,7 +46,14 @@ async def readers_of(pcscd: PrivatePcscd, count: int) -> AsyncIterator[tuple[Cor
 
 
 async def trusted(core: CoreOn[VpcdReader], count: int) -> None:
-    await core.until(lambda: sum(one.state is State.TRUSTED for one in core.sessions.presences) == count)
+    """Wait until so many cards are there and believed."""
+
+    def reached() -> int:
+        return sum(one.state is State.TRUSTED for one in core.sessions.presences)
+
+    while (so_far := reached()) < count:  # each has its own time to come
+        await core.until(lambda so_far=so_far: reached() > so_far)  # type: ignore[misc]  # bound now
+    assert reached() == count
 
 
 async def sessions_on_all(core: CoreOn[VpcdReader], slots: list[VpcdReader]) -> dict[str, Session]:
