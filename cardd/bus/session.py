@@ -36,9 +36,10 @@ from cardd.errors import (
 from cardd.journal import Detail, Kind
 from cardd.sessions.account import What
 from cardd.sessions.descriptors import write_plaintext
+from cardd.sessions.key_words import signature_of
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
-from cardd.sessions.session import Session, signature_of
+from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason
 from cardd.sessions.tokens import Tokens
 

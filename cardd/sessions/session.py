@@ -9,13 +9,9 @@ from typing import TypeVar
 
 from cardd.access.caller import Caller
 from cardd.errors import (
-    AlgorithmNotSupported,
     CarddError,
-    DigestLength,
     InvalidArgument,
     SessionEnded,
-    UnknownKey,
-    shown,
 )
 from cardd.holder.activities import Activity
 from cardd.journal import Detail, Kind
@@ -23,6 +19,7 @@ from cardd.sessions import idle
 from cardd.sessions.account import Account, What
 from cardd.sessions.activities import details_of, named, read_activities, read_speciality
 from cardd.sessions.failures import as_client_error, client_errors
+from cardd.sessions.key_words import key_name, member, signature_of
 from cardd.sessions.pin_again import PinAgain, PinAsker
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
@@ -41,8 +38,6 @@ from cardd_drivers.contract import (
 
 T = TypeVar("T")
 
-DIGEST_LENGTH = 32
-"""Bytes of a SHA-256, which RS256 and PS256 sign."""
 HEAD_START_SECONDS = 0.003
 """How long `Ended` is on its way before waiting calls fail: with 20 clients, their failures would overtake it in the
 clients' own queues (measured: 8 ms at p99 without)."""
@@ -191,10 +186,10 @@ class Session:
             CarddError: as `sign`.
         """
         self.require_open()
-        name = _key_name(key)
+        name = key_name(key)
         if name is not KeyName.ENCRYPTION:
             raise InvalidArgument(argument="key", reason=f"the {key} key does not decipher; use encryption")
-        wanted = _member(DecipherAlgorithm, algorithm, key)
+        wanted = member(DecipherAlgorithm, algorithm, key)
         if not 1 <= len(cryptogram) <= MODULUS_MAX:
             reason = f"{len(cryptogram)} bytes are no block as long as the key's modulus"
             raise InvalidArgument(argument="cryptogram", reason=reason)
@@ -391,35 +386,3 @@ class Session:
         self._account.dropped(self.number)
         if isinstance(result, bytearray):
             Secret(result).wipe()
-
-
-def signature_of(key: str, algorithm: str, digest: bytes) -> tuple[KeyName, SignatureAlgorithm]:
-    """What is to be signed, from a caller's words (see `Session.sign`).
-
-    Raises:
-        UnknownKey, InvalidArgument, AlgorithmNotSupported, DigestLength.
-    """
-    name = _key_name(key)
-    if name not in (KeyName.SIGNATURE, KeyName.AUTHENTICATION):
-        raise InvalidArgument(argument="key", reason=f"the {key} key does not sign")
-    wanted = _member(SignatureAlgorithm, algorithm, key)
-    if len(digest) != DIGEST_LENGTH:
-        raise DigestLength(expected=DIGEST_LENGTH, given=len(digest))
-    return name, wanted
-
-
-def _key_name(key: str) -> KeyName:
-    try:
-        return KeyName(key)
-    except ValueError:
-        raise UnknownKey(key=shown(key)) from None
-
-
-E = TypeVar("E", SignatureAlgorithm, DecipherAlgorithm)
-
-
-def _member(kind: type[E], algorithm: str, key: str) -> E:
-    try:
-        return kind(algorithm)
-    except ValueError:
-        raise AlgorithmNotSupported(algorithm=shown(algorithm), key=key) from None
