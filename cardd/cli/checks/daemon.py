@@ -108,7 +108,7 @@ def _unusable(name: str, card: Card) -> Finding:
             name,
             State.PROBLEM,
             _("Another program holds the card."),
-            _("Close it. A browser may hold it through OpenSC: docs/cardctl.md tells how to keep it off."),
+            _("Close it. A browser may hold it through OpenSC: docs/sharing.md tells how to keep it off."),
         )
     if card.state == CardState.UNKNOWN:
         return Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,13 @@ _POLICY_PLACES = ("usr/share/dbus-1/system.d", "etc/dbus-1/system.d", "usr/local
 _POLICY = "org.cardd1.conf"
 _POLKIT_PLACES = ("usr/lib/polkit-1/polkitd", "usr/libexec/polkitd")
 _ACTIONS = "usr/share/polkit-1/actions/org.cardd1.policy"
+
+_OPENSC_MODULE = "opensc-pkcs11.module"
+_P11_KIT_PLACES = ("usr/share/p11-kit/modules", "usr/local/share/p11-kit/modules")
+_P11_KIT_OVERRIDES = "etc/pkcs11/modules"
+_OPENSC_CONF = "etc/opensc/opensc.conf"
+_KEEPS_OFF = re.compile(r"^\s*(?:enable-in|disable-in)\s*:|^\s*ignored_readers\s*=", re.MULTILINE)
+"""In a module's file of p11-kit (pkcs11.conf(5)): programs that may load it, or may not; in opensc.conf: readers."""
 
 _TRACES = (
     "var/lib/systemd/timesync/clock",
@@ -58,6 +66,29 @@ def check_pcscd(host: Host) -> Finding:
             _("Switch it on: `sudo systemctl enable --now pcscd.socket`."),
         )
     return Finding(name, State.OK, _("The smart card service pcscd answers."))
+
+
+def check_opensc(host: Host) -> Finding:
+    """Whether OpenSC's PKCS#11 module is offered to every program, which then keeps the card from cardd."""
+    name = "opensc"
+    offered = [host.root / place / _OPENSC_MODULE for place in (*_P11_KIT_PLACES, _P11_KIT_OVERRIDES)]
+    if not any(file.exists() for file in offered):
+        return Finding(name, State.OK, _("OpenSC is not offered to the programs of this computer."))
+    if any(_KEEPS_OFF.search(_text(file)) for file in (*offered, host.root / _OPENSC_CONF)):
+        return Finding(name, State.OK, _("OpenSC is kept off by a setting of this computer."))
+    return Finding(
+        name,
+        State.WARNING,
+        _("OpenSC is offered to every program: a browser that loads it keeps the card from cardd."),
+        _("Keep it off the reader of the CPS; docs/sharing.md tells how."),
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:  # not there, or not for this user: then it keeps nothing off that we know of
+        return ""
 
 
 def check_rights(host: Host) -> Finding:

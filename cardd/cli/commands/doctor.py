@@ -10,7 +10,7 @@ import typer
 
 from cardd.cli.checks.authorities import Authorities, check_authorities
 from cardd.cli.checks.daemon import check_daemon
-from cardd.cli.checks.host import check_clock, check_pcscd, check_policy, check_rights
+from cardd.cli.checks.host import check_clock, check_opensc, check_pcscd, check_policy, check_rights
 from cardd.cli.checks.model import Finding, State, this_host
 from cardd.cli.exit_codes import ExitCode
 from cardd.cli.i18n import _, ngettext
@@ -78,7 +78,7 @@ def examine(bus: str | None, config: Path | None) -> list[Finding]:
     findings = list(authorities.findings)
     findings.append(check_clock(host, authorities.valid_from, authorities.valid_until))
     if authorities.uses_pcscd and not (bus and config is None):
-        findings.append(check_pcscd(host))
+        findings += [check_pcscd(host), check_opensc(host)]
     if bus is None:
         findings += [check_rights(host), check_policy(host)]
     return findings + asyncio.run(check_daemon(bus))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cardd
-from cardd.cli.checks.host import check_clock, check_pcscd, check_policy, check_rights
+from cardd.cli.checks.host import check_clock, check_opensc, check_pcscd, check_policy, check_rights
 from cardd.cli.checks.model import Host, State, this_host
 
 INSTALLED = datetime.fromtimestamp(Path(cardd.__file__).stat().st_mtime, UTC)
@@ -50,6 +50,32 @@ def test_pcscd_is_off(tmp_path: Path, listening: socket.socket) -> None:
     found = check_pcscd(host_of(tmp_path))
     assert found.state is State.PROBLEM
     assert "systemctl enable --now pcscd.socket" in found.remedy
+
+
+def test_opensc_is_offered_to_nobody(tmp_path: Path) -> None:
+    assert check_opensc(host_of(tmp_path)).state is State.OK
+
+
+MODULE = "usr/share/p11-kit/modules/opensc-pkcs11.module"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "state"),
+    [
+        (MODULE, "module: opensc-pkcs11.so\n", State.WARNING),
+        ("etc/opensc/opensc.conf", 'app default {\n\t# ignored_readers = "CardMan 1021";\n}\n', State.WARNING),
+        ("etc/opensc/opensc.conf", 'app default {\n    ignored_readers = "Gemalto";\n}\n', State.OK),
+        ("etc/pkcs11/modules/opensc-pkcs11.module", "module: opensc-pkcs11.so\nenable-in: nothing\n", State.OK),
+        ("etc/pkcs11/modules/opensc-pkcs11.module", "module: opensc-pkcs11.so\n", State.WARNING),
+    ],
+)
+def test_opensc_is_offered_unless_a_setting_keeps_it_off(tmp_path: Path, file: str, text: str, state: State) -> None:
+    for name, content in ((MODULE, "module: opensc-pkcs11.so\n"), (file, text)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    found = check_opensc(host_of(tmp_path))
+    assert found.state is state
+    assert ("docs/sharing.md" in found.remedy) is (state is State.WARNING)
 
 
 def test_rights(tmp_path: Path) -> None:
