@@ -39,6 +39,13 @@ class PreparedCard:
         """Return the profile's name."""
         return self.profile.name
 
+    def is_same_card(self, other: PreparedCard | PreparedLookAlike | None) -> bool:
+        """Return whether it is the other one, or that one's other interface: a card is in one place."""
+        if not isinstance(other, PreparedCard):
+            return False
+        ours, theirs = self.profile.card, other.profile.card
+        return self.card is other.card or (ours.serial == theirs.serial and ours.interface is not theirs.interface)
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedLookAlike:
@@ -51,6 +58,10 @@ class PreparedLookAlike:
 
     name: str
     card: LookAlikeCard
+
+    def is_same_card(self, other: PreparedCard | PreparedLookAlike | None) -> bool:
+        """Return whether it is the other one."""
+        return self is other
 
 
 class CardCupboard:

@@ -184,7 +184,7 @@ class ControlDesk:
         name = fields.get("profile") or self._last_profile.get(reader.name, self._first_profile)
         prepared = self._cupboard.any_card(name)
         for other in self._rack.readers():
-            if other.card is prepared.card:
+            if prepared.is_same_card(self._cupboard.owner(other.card)):
                 raise ReaderError(f"the card of profile {prepared.name} is in {other.name} already")
         reader.insert(prepared.card)
         self._last_profile[reader.name] = name

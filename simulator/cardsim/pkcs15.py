@@ -221,8 +221,8 @@ class PrivateKeyEntry:
     Args:
         label: shown name.
         flags: common object flags, an encoded BIT STRING.
-        user: identifier of the PIN.
-        rules: encoded access rules.
+        user: identifier of the PIN, or None where it needs none.
+        rules: encoded access rules; none, and the entry has none.
         identifier: the key's identifier.
         usage: key usage, an encoded BIT STRING.
         native: access flags, an encoded BIT STRING.
@@ -233,7 +233,7 @@ class PrivateKeyEntry:
 
     label: str
     flags: bytes
-    user: int
+    user: int | None
     rules: tuple[bytes, ...]
     identifier: bytes
     usage: bytes
@@ -244,7 +244,8 @@ class PrivateKeyEntry:
 
     def encode(self) -> bytes:
         """PrivateKeyObject { common, class, RSA attributes }."""
-        common = encode(SEQUENCE, text(self.label), self.flags, by(self.user), access_rules(self.rules))
+        user = b"" if self.user is None else by(self.user)
+        common = encode(SEQUENCE, text(self.label), self.flags, user, access_rules(self.rules))
         reference = encode(INTEGER, self.reference)
         key = encode(SEQUENCE, encode(OCTET_STRING, self.identifier), self.usage, self.native, reference)
         attributes = encode(CONTEXT_1, encode(SEQUENCE, path(*self.path), integer(self.modulus_bits)))

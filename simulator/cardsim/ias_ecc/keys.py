@@ -24,11 +24,13 @@ class PrivateKeyObject:
         number: SDO number, 1 to 31; the key reference is the number with bit 8 set.
         key: the RSA key.
         rule: compact access rule of the contact interface.
+        contactless_rule: the one without contact, or None: then nothing is allowed without contact.
     """
 
     number: int
     key: RsaKey = field(repr=False)
     rule: bytes
+    contactless_rule: bytes | None = None
 
     @property
     def name(self) -> SdoName:
@@ -38,7 +40,10 @@ class PrivateKeyObject:
     @property
     def access_rules(self) -> bytes:
         """Value of tag A1."""
-        return tlv.encode(Interface.CONTACT.value, self.rule)
+        rules = tlv.encode(Interface.CONTACT.value, self.rule)
+        if self.contactless_rule is not None:
+            rules += tlv.encode(Interface.CONTACTLESS.value, self.contactless_rule)
+        return rules
 
     def part(self, tag: int) -> bytes | None:
         """Control parameters, and usage data: both with the size of the modulus in bytes (tag 80)."""

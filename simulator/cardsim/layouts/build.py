@@ -6,10 +6,11 @@ from cardsim import pkcs15
 from cardsim.cps2ter import files as cps2ter_files
 from cardsim.cps2ter.files import OlderFile
 from cardsim.ias_ecc.files import EF_SN, MASTER_FILE, DedicatedFile, ElementaryFile, FileRules
-from cardsim.ias_ecc.keys import LOCAL, PrivateKeyObject, SymmetricKeySet
+from cardsim.ias_ecc.keys import PrivateKeyObject, SymmetricKeySet
 from cardsim.ias_ecc.pins import Pin
 from cardsim.ias_ecc.security_environment import StoredEnvironment
 from cardsim.identifiers import card_serial_value
+from cardsim.layouts import contactless
 from cardsim.layouts.content import CardContent, KeyPair
 from cardsim.layouts.layout import (
     EF_ATR,
@@ -22,7 +23,7 @@ from cardsim.layouts.layout import (
     ReferenceData,
     ReferenceDataPurpose,
 )
-from cardsim.layouts.numbers import KeyReferenceForm, Numbers
+from cardsim.layouts.numbers import Numbers
 
 SHORT_IDENTIFIERS = {EF_DIR: 0x1E, EF_ATR: 0x1D, EF_SN: 0x1C}
 """Published short file identifiers."""
@@ -31,7 +32,7 @@ ADMINISTRATION_KEY = 0x01
 
 
 def master_file(layout: Layout, content: CardContent, numbers: Numbers | None = None) -> DedicatedFile:
-    """The file tree of one card, as its contact interface shows it.
+    """The file tree of one card. Both its interfaces lead to it; each file's and key's rules say what is whose.
 
     Args:
         layout: its fixed part.
@@ -68,12 +69,10 @@ class _Builder:
             _file(EF_SN, card_serial_value(self._content.serial), layout.rules.frozen),
             self._application(),
         )
+        if any(entry.contactless for entry in layout.applications):
+            root.add(contactless.application(layout, self._content, self._numbers))
         if layout.last_update is not None:
             root.add(_file(EF_LAST_UPDATE, layout.last_update, layout.rules.read_only))
-        for entry in layout.applications:
-            if entry.df is not None:
-                # Its files are for the other interface: from the contacts there is nothing in it.
-                root.add(DedicatedFile(entry.df, entry.aid, layout.rules.dedicated))
         root.install(*(self._reference_data_object(item) for item in layout.reference_data), *self._environments())
         if self._content.administration_key is not None:
             root.install(SymmetricKeySet(ADMINISTRATION_KEY, self._content.administration_key))
@@ -82,11 +81,12 @@ class _Builder:
     # Files
 
     def _applications(self) -> bytes:
+        numbers = self._numbers
         return b"".join(
             pkcs15.Application(
                 entry.aid,
                 entry.label,
-                (MASTER_FILE, self._numbers.application if entry.df is None else entry.df),
+                (MASTER_FILE, numbers.contactless_application if entry.contactless else numbers.application),
                 entry.ddo_aid,
             ).encode()
             for entry in self._layout.applications
@@ -185,11 +185,7 @@ class _Builder:
         )
 
     def _key_reference(self, purpose: KeyPurpose) -> bytes:
-        """Value of the INTEGER: with the highest bit set it has a zero byte before it, or is a negative one."""
-        reference = self._key_numbers[purpose] | (LOCAL if self._layout.local_references else 0)
-        if self._numbers.key_references is KeyReferenceForm.NEGATIVE:
-            return bytes([reference])
-        return reference.to_bytes(reference.bit_length() // 8 + 1, "big")
+        return self._numbers.key_reference(self._key_numbers[purpose], local=self._layout.local_references)
 
     def _certificate_directory(self) -> bytes:
         layout = self._layout

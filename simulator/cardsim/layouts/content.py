@@ -54,6 +54,7 @@ class CardContent:
         older_activities: number and content of each CPS2TER_ACTIVITY on the older side.
         administration_key: 16 bytes, for EXTERNAL AUTHENTICATE; None, and the card has no such key.
         authority_certificate: the issuing authority's, for layouts that hold it.
+        technical: the key pair that serves without contact; None, and that application is empty.
     """
 
     serial: str
@@ -69,3 +70,4 @@ class CardContent:
     billing_situation: bytes = field(default=b"", repr=False)
     older_activities: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
     administration_key: bytes | None = field(default=None, repr=False)
+    technical: KeyPair | None = None

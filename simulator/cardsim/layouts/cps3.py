@@ -13,6 +13,7 @@ from cardsim.ias_ecc.files import FileRules
 from cardsim.ias_ecc.pins import PinPolicy
 from cardsim.layouts.layout import (
     ApplicationEntry,
+    ContactlessFace,
     Environment,
     Key,
     KeyPurpose,
@@ -29,7 +30,8 @@ ATR = bytes.fromhex("3BAC00402A001225006480000310009000")
 ROOT_AID = bytes.fromhex("8025000001FF0100")
 CONTACT_AID = bytes.fromhex("E828BD080F8025000001FF0010")
 CONTACTLESS_AID = bytes.fromhex("E828BD080F8025000001FF0020")
-CONTACTLESS_DF = 0x0002
+CONTACTLESS_ATR = bytes.fromhex("3B8F80010031B86404B0ECC1739401808290000E")
+"""Published; its historical bytes are the card services, pre-issuing data and capabilities of EF.ATR."""
 
 EF_ATR_CONTENT = bytes.fromhex(
     "804301B8460404B0ECC147039401804F088025000001FF0100E01002020104020201040202010002020100780806062B8122F8780282029000"
@@ -116,6 +118,24 @@ _AUTHENTICATION = Key(
     rule=bytes.fromhex("331111FF00"),
 )
 
+_CONTACTLESS = ContactlessFace(
+    atr=CONTACTLESS_ATR,
+    aid=CONTACTLESS_AID,
+    label="CPS3v3_CL",
+    # GUESS: one key, number and identifier 01; files and entries as those of the contact application. The agency's
+    # library is content with them; the ODF and the directories of DF 0002 settle them.
+    key_label="CPS_PRIV_TECH_AUT",
+    certificate_label="Certificat Technique CPS",
+    identifier=CONTACTLESS_AID + b"\x01",
+    object_flags=bytes.fromhex("030100"),
+    usage=bytes.fromhex("03020520"),
+    access_flags=bytes.fromhex("030204B0"),
+    rules=FileRules(bytes.fromhex("7B45FFFFFF45FF"), bytes.fromhex("7BFFFFFFFFFF00")),
+    # INTERNAL AUTHENTICATE, put and get: without contact alone, and without PIN.
+    key_rule=bytes.fromhex("23FFFF00"),
+    contactless_key_rule=bytes.fromhex("2300FF00"),
+)
+
 LAYOUT = Layout(
     name="cps3",
     generation=CPS3,
@@ -138,8 +158,8 @@ LAYOUT = Layout(
     ef_atr=EF_ATR_CONTENT,
     # The contactless entry first, and both with the contact AID in their DDO, as published.
     applications=(
-        ApplicationEntry(CONTACTLESS_AID, "CPX IAS CL", CONTACTLESS_DF, CONTACT_AID),
-        ApplicationEntry(CONTACT_AID, "CPX IAS", None, CONTACT_AID),
+        ApplicationEntry(CONTACTLESS_AID, "CPX IAS CL", contactless=True, ddo_aid=CONTACT_AID),
+        ApplicationEntry(CONTACT_AID, "CPX IAS", contactless=False, ddo_aid=CONTACT_AID),
     ),
     last_update=None,
     manufacturer="ASIP SANTE",
@@ -162,4 +182,5 @@ LAYOUT = Layout(
         Environment(5, None, bytes.fromhex("A40983018180010C9501C0")),
     ),
     older_side=True,
+    contactless=_CONTACTLESS,
 )

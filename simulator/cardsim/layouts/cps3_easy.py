@@ -120,7 +120,7 @@ LAYOUT = Layout(
     root_aid=b"",
     contact_aid=CONTACT_AID,
     ef_atr=EF_ATR_CONTENT,
-    applications=(ApplicationEntry(CONTACT_AID, "CPX IAS", None, None),),
+    applications=(ApplicationEntry(CONTACT_AID, "CPX IAS", contactless=False, ddo_aid=None),),
     last_update=EF_LAST_UPDATE_CONTENT,
     manufacturer="CARDSIM",
     info_flags=bytes.fromhex("03020560"),
@@ -152,4 +152,5 @@ LAYOUT = Layout(
     # SE 1: by PIN; SE 2: by PUK.
     environments=(Environment(1, ReferenceDataPurpose.PIN), Environment(2, ReferenceDataPurpose.PUK)),
     older_side=True,
+    contactless=None,
 )

@@ -60,13 +60,13 @@ class ApplicationEntry:
     Args:
         aid: application identifier.
         label: its label.
-        df: its DF under the master file; None for the contact application's own.
+        contactless: it is the application that serves without contact; else the contact application.
         ddo_aid: AID in the discretionary data objects, or None without them.
     """
 
     aid: bytes
     label: str
-    df: int | None
+    contactless: bool
     ddo_aid: bytes | None
 
 
@@ -136,6 +136,35 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactlessFace:
+    """What serves without contact: an answer to reset, and an application with one key that wants no PIN.
+
+    Args:
+        atr: answer to reset, as a PC/SC reader makes it of a card of ISO 14443-4.
+        aid: DF name of its application.
+        label: token label.
+        key_label, certificate_label: shown names.
+        identifier: PKCS#15 identifier that key and certificate share.
+        object_flags, usage, access_flags: encoded BIT STRINGs.
+        rules: of its files.
+        key_rule, contactless_key_rule: compact access rules of the key object, for each interface.
+    """
+
+    atr: bytes
+    aid: bytes
+    label: str
+    key_label: str
+    certificate_label: str
+    identifier: bytes
+    object_flags: bytes
+    usage: bytes
+    access_flags: bytes
+    rules: FileRules
+    key_rule: bytes
+    contactless_key_rule: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A stored security environment: user authentication by a PIN or PUK, or templates as they stand.
 
@@ -180,6 +209,7 @@ class Layout:
         local_references: the key directory gives the keys' numbers with bit 8 set.
         environments: stored security environments.
         older_side: class A0 reaches the older side of the chip.
+        contactless: its other interface, or None for a card with contacts only.
     """
 
     name: str
@@ -207,3 +237,4 @@ class Layout:
     local_references: bool
     environments: tuple[Environment, ...]
     older_side: bool
+    contactless: ContactlessFace | None

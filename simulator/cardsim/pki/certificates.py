@@ -40,10 +40,12 @@ UTF8_STRING, PRINTABLE_STRING, OCTET_STRING = 0x0C, 0x13, 0x04
 
 
 class Purpose(enum.Enum):
-    """Which of a card's two certificates."""
+    """Which of a card's certificates."""
 
     AUTHENTICATION = "authentication"
     SIGNATURE = "signature"
+    TECHNICAL = "technical"
+    """Of the key that serves without contact: it names the card, and nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def issue(
 
     Args:
         profile: the card.
-        purpose: authentication or signature.
+        purpose: which certificate.
         key: the card's public key.
         issuer: the intermediate that signs.
         now: time of issue, UTC.
@@ -91,7 +93,7 @@ def issue(
     extensions = _extensions(profile, purpose, key, named, issuer.name, (start, end))
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject(profile))
+        .subject_name(card_subject(profile) if purpose is Purpose.TECHNICAL else subject(profile))
         .issuer_name(named.subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
@@ -150,6 +152,20 @@ def subject(profile: Profile) -> x509.Name:
     return x509.Name(rdns)
 
 
+def card_subject(profile: Profile) -> x509.Name:
+    """C, O and the card's issuer and number as CN.
+
+    GUESS: no real technical certificate was published: that it is about the card alone, without the extensions that
+    tell of its holder. One of a real card settles it.
+    """
+    names = (
+        (NameOID.COUNTRY_NAME, "FR"),
+        (NameOID.ORGANIZATION_NAME, authorities.Hierarchy.FORT.value.organisation),
+        (NameOID.COMMON_NAME, f"{ISSUER}/{profile.card.number}"),
+    )
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in names])
+
+
 def _extensions(
     profile: Profile,
     purpose: Purpose,
@@ -160,8 +176,7 @@ def _extensions(
 ) -> Extensions:
     """All extensions in the order of the decoded certificates, each with its criticality."""
     swapped = profile.certificates is CertificateVariant.SWAPPED_KEY_USAGE
-    usage_of = {Purpose.AUTHENTICATION: Purpose.SIGNATURE, Purpose.SIGNATURE: Purpose.AUTHENTICATION}
-    extensions = _usages(usage_of[purpose] if swapped else purpose)
+    extensions = _usages(_SWAPPED.get(purpose, purpose) if swapped else purpose)
     if profile.certificates is CertificateVariant.MISSING_KEY_USAGE:
         extensions = []
     issuer_key = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -176,11 +191,14 @@ def _extensions(
     ]
     if purpose is Purpose.AUTHENTICATION:
         extensions.append((x509.SubjectAlternativeName([_upn(profile)]), False))
-    else:
+    elif purpose is Purpose.SIGNATURE:
         extensions.append((x509.PrivateKeyUsagePeriod(*validity), False))
-    if profile.certificates is not CertificateVariant.MISSING_EXTENSIONS:
+    if profile.certificates is not CertificateVariant.MISSING_EXTENSIONS and purpose is not Purpose.TECHNICAL:
         extensions += _private_extensions(profile)
     return extensions
+
+
+_SWAPPED = {Purpose.AUTHENTICATION: Purpose.SIGNATURE, Purpose.SIGNATURE: Purpose.AUTHENTICATION}
 
 
 def _usages(purpose: Purpose) -> Extensions:
@@ -189,6 +207,11 @@ def _usages(purpose: Purpose) -> Extensions:
         return [
             (authorities.key_usage(digital_signature=True), True),
             (x509.ExtendedKeyUsage(extended), False),
+        ]
+    if purpose is Purpose.TECHNICAL:
+        return [
+            (authorities.key_usage(digital_signature=True), True),
+            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False),
         ]
     return [
         (authorities.key_usage(non_repudiation=True), True),

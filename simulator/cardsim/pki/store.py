@@ -38,6 +38,7 @@ AUTHORITY_KEY_BITS = 4096
 CARD_KEY_BITS = 2048
 ROOT, INTERMEDIATE, RESPONDER = "root", "intermediate", "responder"
 _NEW = ".new-"
+_HOLDERS_PURPOSES = (Purpose.AUTHENTICATION, Purpose.SIGNATURE)
 
 Clock = Callable[[], datetime.datetime]
 
@@ -229,15 +230,12 @@ class PkiStore:
             PkiStoreError: their files cannot be used.
             CertificateSizeError: the profile wants a size that they cannot have.
         """
-        said = repr((astuple(profile.holder), profile.card.number, profile.certificates))
-        unusual = (profile.certificate_size, profile.card.renewal, profile.card.test)
-        if unusual != (None, 0, True):
-            said += repr(unusual)
-        name = f"{profile.card.serial}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
-        folder = self._made(Path("cards") / name, lambda new: self._make_card(profile, new))
-        return CardCredentials(*(_load_credentials(folder, purpose) for purpose in Purpose))
+        folder = self._made(
+            Path("cards") / _folder_name(profile), lambda new: self._issue(profile, _HOLDERS_PURPOSES, new)
+        )
+        return CardCredentials(*(_load_credentials(folder, purpose) for purpose in _HOLDERS_PURPOSES))
 
-    def _make_card(self, profile: Profile, folder: Path) -> None:
+    def _issue(self, profile: Profile, purposes: tuple[Purpose, ...], folder: Path) -> None:
         variant = profile.certificates
         strange = variant in (CertificateVariant.STRANGE_ISSUER, CertificateVariant.IMPOSTOR_ISSUER)
         hierarchy = Hierarchy.STRANGE if strange else Hierarchy.FORT
@@ -248,7 +246,7 @@ class PkiStore:
             forged = self._unlocked_intermediate(Hierarchy.FORT).certificate
         bits = 1024 if variant is CertificateVariant.RSA_1024 else CARD_KEY_BITS
         issued: list[bytes] = []
-        for purpose in Purpose:
+        for purpose in purposes:
             key = self._new_key(bits)
             certificate = issue(profile, purpose, key.public_key(), issuer, self._now(), forged_issuer=forged)
             _write(folder / f"{purpose.value}.key", _key_bytes(key), private=True)
@@ -265,6 +263,17 @@ class PkiStore:
         return _load_authority(folder, INTERMEDIATE)
 
     # Making
+
+    def technical(self, profile: Profile) -> Credentials:
+        """The key that serves without contact, and its certificate: made on first use, kept beside those of ``card``.
+
+        Raises:
+            As ``card``.
+        """
+        folder = self._made(
+            Path("technical") / _folder_name(profile), lambda new: self._issue(profile, (Purpose.TECHNICAL,), new)
+        )
+        return _load_credentials(folder, Purpose.TECHNICAL)
 
     @staticmethod
     def _new_key(bits: int) -> rsa.RSAPrivateKey:
@@ -299,6 +308,15 @@ class PkiStore:
         with (self.directory / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _folder_name(profile: Profile) -> str:
+    """By the card's serial and what its certificates say."""
+    said = repr((astuple(profile.holder), profile.card.number, profile.certificates))
+    unusual = (profile.certificate_size, profile.card.renewal, profile.card.test)
+    if unusual != (None, 0, True):
+        said += repr(unusual)
+    return f"{profile.card.serial}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
 def _key_bytes(key: rsa.RSAPrivateKey) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+from cardsim.ias_ecc.access_rules import Interface
 from cardsim.layouts.catalogue import LAYOUTS, STANDARD_LAYOUT
 from cardsim.profiles.model import Activity, CardSettings, CardType, CertificateVariant, Holder, Profile
 from cardsim.profiles.reader import Document, ProfileError, Table
@@ -14,6 +16,9 @@ from cardsim.profiles.switches import read_behaviour, read_numbers
 __all__ = ["ProfileError", "load", "names", "parse"]
 
 _SUFFIX = ".toml"
+_OTHER_FACE = ":contactless"
+_INTERFACES = {member.name.lower(): member for member in Interface}
+_NO_CONTACTLESS = "a card of this layout has no contactless interface"
 CERTIFICATE_SIZES, CERTIFICATE_FILE_SIZES = (700, 4096), (700, 8192)
 """Bytes. What is least for a holder depends on the holder's names, and is told when the certificate is issued."""
 _CARD_TYPES = {member.name: member for member in CardType}
@@ -29,12 +34,15 @@ def load(name_or_path: str | Path) -> Profile:
     """Load a profile.
 
     Args:
-        name_or_path: one of ``names()``, or the path of a TOML file (anything with a separator or ``.toml``).
+        name_or_path: one of ``names()``, or the path of a TOML file (anything with a separator or ``.toml``); with
+            ``:contactless`` behind it, the same card met without contact.
 
     Raises:
         ProfileError: no such profile, unreadable, or refused; names file, line and key.
     """
     given = str(name_or_path)
+    if isinstance(name_or_path, str) and given.endswith(_OTHER_FACE):
+        return _without_contact(load(given.removesuffix(_OTHER_FACE)), given)
     if isinstance(name_or_path, Path) or "/" in given or given.endswith(_SUFFIX):
         path = Path(name_or_path)
         try:
@@ -46,6 +54,12 @@ def load(name_or_path: str | Path) -> Profile:
         raise ProfileError(given, None, "no such profile; there are " + ", ".join(names()))
     text = resources.files(__package__).joinpath(given + _SUFFIX).read_text(encoding="utf-8")
     return parse(text, given + _SUFFIX, given)
+
+
+def _without_contact(profile: Profile, given: str) -> Profile:
+    if LAYOUTS[profile.card.layout].contactless is None:
+        raise ProfileError(given, None, _NO_CONTACTLESS)
+    return replace(profile, name=given, card=replace(profile.card, interface=Interface.CONTACTLESS))
 
 
 def parse(text: str, file: str, name: str) -> Profile:
@@ -115,12 +129,22 @@ def _card(table: Table) -> CardSettings:
         puk_tries_left=table.number("puk_tries_left", 0, 10, default=10),
         test=table.flag("test", default=True),
         renewal=table.number("renewal", 0, 99, default=0),
+        interface=_interface(table),
         layout=table.optional_text("layout") or STANDARD_LAYOUT.name,
     )
     if card.layout not in LAYOUTS:
         raise table.error("layout", "must be one of " + ", ".join(LAYOUTS))
+    if card.interface is Interface.CONTACTLESS and LAYOUTS[card.layout].contactless is None:
+        raise table.error("interface", _NO_CONTACTLESS)
     table.finish()
     return card
+
+
+def _interface(table: Table) -> Interface:
+    name = table.optional_text("interface") or "contact"
+    if name not in _INTERFACES:
+        raise table.error("interface", "must be one of " + ", ".join(_INTERFACES))
+    return _INTERFACES[name]
 
 
 def _activities(top: Table) -> tuple[Activity, ...]:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from cardsim.behaviour import Behaviour
+from cardsim.ias_ecc.access_rules import Interface
 from cardsim.layouts.numbers import Numbers
 
 
@@ -113,6 +114,7 @@ class CardSettings:
         puk_tries_left: 0 to 10.
         test: its certificates say that it is a card for tests.
         renewal: how often the card was renewed under its serial: each time, keys and certificates are new ones.
+        interface: by which of its interfaces the card is met.
         layout: name of the layout; ``cps3`` is the contact CPS3 as real cards publish it, ``cps3-easy`` another one.
     """
 
@@ -125,6 +127,7 @@ class CardSettings:
     layout: str = "cps3"
     renewal: int = 0
     test: bool = True
+    interface: Interface = Interface.CONTACT
 
 
 @dataclass(frozen=True, slots=True)

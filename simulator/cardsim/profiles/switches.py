@@ -9,14 +9,22 @@ from typing import Any
 from cardsim.behaviour import Behaviour
 from cardsim.ias_ecc.files import MASTER_FILE
 from cardsim.layouts.layout import EF_CIA_INFO, EF_ODF
-from cardsim.layouts.numbers import FILE_NUMBERS, KEY_NUMBERS, PIN_REFERENCES, KeyReferenceForm, Numbers
+from cardsim.layouts.numbers import (
+    APPLICATIONS,
+    CONTACTLESS_FILE_NUMBERS,
+    CONTACTLESS_KEY_NUMBERS,
+    FILE_NUMBERS,
+    KEY_NUMBERS,
+    PIN_REFERENCES,
+    KeyReferenceForm,
+    Numbers,
+)
 from cardsim.profiles.reader import Table
 
 FID_CPS_DATA, FID_FIRST_ACTIVITY, ACTIVITIES_MAX = 0xD107, 0xD120, 16
 _TAKEN = {EF_ODF, EF_CIA_INFO, FID_CPS_DATA, *range(FID_FIRST_ACTIVITY, FID_FIRST_ACTIVITY + ACTIVITIES_MAX)}
 _RESERVED = {MASTER_FILE, 0x3FFF, 0xFFFF}
 """ISO 7816-4, 7.2.2: the master file, the current DF, and what is for future use."""
-_CONTACTLESS_DF = 0x0002
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +98,15 @@ def read_numbers(table: Table, standard: Numbers) -> Numbers:
     chosen: dict[str, Any] = {
         "key_references": table.choice("key_references", KeyReferenceForm, standard.key_references)
     }
-    for name in ("application", *FILE_NUMBERS):
+    for name in (*APPLICATIONS, *FILE_NUMBERS, *CONTACTLESS_FILE_NUMBERS):
         chosen[name] = table.number(name, 0x0001, 0xFFFE, default=getattr(standard, name))
-    for name in (*KEY_NUMBERS, *PIN_REFERENCES):
+    for name in (*KEY_NUMBERS, *CONTACTLESS_KEY_NUMBERS, *PIN_REFERENCES):
         chosen[name] = table.number(name, 1, 31, default=getattr(standard, name))
     table.finish()
     numbers = replace(standard, **chosen)
-    _refuse_twins(table, numbers, ("application",), {_CONTACTLESS_DF} | _RESERVED)
+    _refuse_twins(table, numbers, APPLICATIONS, _RESERVED)
     _refuse_twins(table, numbers, FILE_NUMBERS, _TAKEN | _RESERVED)
+    _refuse_twins(table, numbers, CONTACTLESS_FILE_NUMBERS, {EF_ODF, EF_CIA_INFO} | _RESERVED)
     _refuse_twins(table, numbers, KEY_NUMBERS, set())
     _refuse_twins(table, numbers, PIN_REFERENCES, set())
     return numbers

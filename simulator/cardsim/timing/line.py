@@ -32,6 +32,13 @@ _BLOCK = 4
 _DEFAULT_IFSC = 32
 _IFSD = 254
 """GUESS: readers announce the longest information field that they may (CCID: dwMaxIFSD, 254 in every known one)."""
+# ISO/IEC 14443-3, 6.2: 128 periods of the 13.56 MHz carrier a bit (106 kbit/s); start bit, eight bits, parity or stop.
+_AIR_BIT_SECONDS, _AIR_BITS_OF_A_BYTE = 128 / 13_560_000, 10
+_AIR_FRAME = 256
+"""GUESS: the longest frame, and the lowest of four bit rates; the card's answer to select (ATS) tells both. Its block
+header and CRC are counted as the four bytes of a T=1 block."""
+_AIR_ACTIVATION_SECONDS = 0.005
+"""GUESS: request, anticollision, select and ATS, some 60 bytes in all."""
 # PPSS PPS0 PPS1 PCK, asked and answered (9.2).
 _PPS = 8
 
@@ -54,13 +61,15 @@ class Line:
 
     @classmethod
     def of(cls, atr: bytes, protocol: CardProtocol, *, clock_hertz: float = CLOCK_HERTZ) -> Self:
-        """Read a contact card's line off its answer to reset.
+        """Read a card's line off its answer to reset; without contact it is the air, and that tells nothing.
 
         Args:
             atr: answer to reset; what it does not say is at its default.
             protocol: in which the card is spoken to.
             clock_hertz: the reader's clock.
         """
+        if is_contactless(atr):
+            return cls(protocol, _AIR_BITS_OF_A_BYTE * _AIR_BIT_SECONDS, _AIR_FRAME - _BLOCK, _AIR_ACTIVATION_SECONDS)
         said = dict(_interface_bytes(atr))
         ta1 = said.get(("A", 1), _DEFAULT_TA1)
         extra = said.get(("C", 1), 0)
@@ -109,6 +118,11 @@ def _bit_clocks(ta1: int) -> int:
     """Clocks of one elementary time unit, rounded down as chips count them; reserved values: the default."""
     fi, di = _FI.get(ta1 >> 4), _DI.get(ta1 & 0x0F)
     return _FI[1] if fi is None or di is None else fi // di
+
+
+def is_contactless(atr: bytes) -> bool:
+    """Return whether a reader made this answer to reset of a card of ISO/IEC 14443-4 (PC/SC part 3, 3.1.3.2.3.1)."""
+    return len(atr) >= 4 and atr[0] == 0x3B and atr[1] >> 4 == 8 and atr[2:4] == b"\x80\x01"
 
 
 def offers_t1(atr: bytes) -> bool:

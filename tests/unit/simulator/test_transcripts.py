@@ -57,7 +57,7 @@ def recorded_file(first_contact: str, path: str) -> bytes:
     for exchange in exchanges(TRANSCRIPTS / first_contact):
         command = exchange.command
         if command[1:2] == b"\xa4":
-            inside = command[5:].hex().upper() == path
+            inside = command[5 : 5 + command[4]].hex().upper() == path
         elif command[1:2] == b"\xb0" and inside and not command[2] & 0x80:
             offset = int.from_bytes(command[2:4], "big")
             content = content[:offset] + exchange.response[:-2]
@@ -204,7 +204,7 @@ def easy_content(content: CardContent) -> CardContent:
 REAL = Subject("cps3-real", cps3.LAYOUT, real_content)
 EASY = Subject("cps3-easy", replace(cps3_easy.LAYOUT, manufacturer="JUGE DE TEST"), easy_content)
 SUBJECTS = {each.folder: each for each in (REAL, EASY)}
-NAMES = sorted(str(path.relative_to(TRANSCRIPTS)) for path in TRANSCRIPTS.glob("cps3-*/*.jsonl"))
+NAMES = sorted(str(path.relative_to(TRANSCRIPTS)) for name in SUBJECTS for path in (TRANSCRIPTS / name).glob("*.jsonl"))
 
 
 def with_own_cryptograms(recorded: Iterator[Exchange], key: rsa.RSAPublicKey) -> Iterator[Exchange]:

@@ -141,7 +141,11 @@ def test_a_layout_brings_its_own_behaviour_and_numbers() -> None:
         ("pin_directory = 0x3F00", "p.toml:14: numbers.pin_directory: has the number of the card itself"),
         ("info = 0xD120", "p.toml:14: numbers.info: has the number of the card itself"),
         ("key_directory = 0x7001", "p.toml:14: numbers.key_directory: has the number of pin_directory"),
-        ("application = 2", "p.toml:14: numbers.application: has the number of the card itself"),
+        ("application = 2", "p.toml:13: numbers.contactless_application: has the number of application"),
+        (
+            "technical_certificate = 0x5031",
+            "p.toml:14: numbers.technical_certificate: has the number of the card itself",
+        ),
         ("signature_key = 2", "p.toml:14: numbers.authentication_key: has the number of signature_key"),
         ("pin = 32", "p.toml:14: numbers.pin: must be an integer from 1 to 31"),
         ('key_references = "odd"', "p.toml:14: numbers.key_references: must be one of two-bytes, negative"),
