@@ -15,6 +15,7 @@ from cardd.access.desks import Desks
 from cardd.access.ownership import Login
 from cardd.cards.present import PresentCard
 from cardd.cards.roster import PresentReader
+from cardd.errors import CardRemoved
 from cardd.sessions.account import Account
 from cardd.sessions.authentication import Authentication
 from cardd.sessions.believed import end_of
@@ -109,8 +110,15 @@ class Sessions:
         return self._presences.get(card.insertion.number)
 
     def authentication(self, presence: Presence) -> Authentication:
-        """What opens sessions on this card."""
-        return self._authentications[presence.number]
+        """What opens sessions on this card.
+
+        Raises:
+            CardRemoved: it has departed, perhaps while the caller was judged.
+        """
+        found = self._authentications.get(presence.number)
+        if found is None:
+            raise CardRemoved
+        return found
 
     def holders_of(self, uid: int) -> set[str]:
         """National identifiers of those whose sessions this user has open; empty ones of cards that name nobody."""

@@ -14,6 +14,7 @@ from cardd.cards.connection import HoldMode
 from cardd.errors import (
     AlgorithmNotSupported,
     CardInUse,
+    CardRemoved,
     DecryptFailed,
     DigestLength,
     InvalidArgument,
@@ -80,6 +81,15 @@ async def test_a_second_authentication_gives_the_same_session_and_asks_nothing()
         again = await core.sessions.authentication(only(core)).authenticate(HOLDER, source)
         assert again is session
         assert source.questions == []
+
+
+async def test_whoever_was_judged_while_the_card_left_is_told_so() -> None:
+    async with running_core() as core:
+        presence = await core.insert(card_of())
+        core.reader.remove()
+        await core.gone()
+        with pytest.raises(CardRemoved):
+            core.sessions.authentication(presence)
 
 
 async def test_two_applications_of_one_user_share_one_question() -> None:

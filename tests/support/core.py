@@ -83,10 +83,14 @@ class Heard:
 
     news: list[tuple[str, object]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    told: Callable[[str, object], None] | None = None
+    """Is called with each piece of news, the moment it comes."""
 
     def _add(self, what: str, about: object) -> None:
         self.news.append((what, about))
         self.changed.set()
+        if self.told is not None:
+            self.told(what, about)
 
     def reader_added(self, reader: PresentReader) -> None:
         """See SessionsListener."""

@@ -243,13 +243,13 @@ class Workbench:
                 return await self.serve(self._open, operation)
         return None
 
-    async def serve(self, session: Session, operation: Operation) -> object:
-        """One call to a session, perhaps one that has ended."""
+    async def serve(self, session: Session, operation: Operation, card: DrawerCard | None = None) -> object:
+        """One call to a session, perhaps one that has ended; what is decrypted was for `card`."""
         match operation:
             case Operation.SIGN:
                 return await session.sign(HOLDER, "signature", "RS256", DIGEST)
             case Operation.DECRYPT:
-                cryptogram = self.mine.keys["encryption"].encrypt(PLAINTEXT, padding.PKCS1v15())
+                cryptogram = (card or self.mine).keys["encryption"].encrypt(PLAINTEXT, padding.PKCS1v15())
                 return await session.decrypt(HOLDER, "encryption", "RSA1_5", cryptogram)
             case Operation.ASSERT:
                 return await self.tokens.assert_by_card(session, HOLDER, AUDIENCE, NONCE)

@@ -1,0 +1,1 @@
+"""What scripts/soak runs: the model of sessions, for hours."""
