@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import pytest
 
 from cardd.cards.connection import HoldMode
+from cardd.errors import CardRemoved, SessionEnded
+from cardd.journal import Event
 from cardd.readers import watch
 from cardd.sessions import session as sessions
+from cardd.sessions.session import Session
+from cardd_drivers.ias_ecc.card import IasEccCard
 from tests.support.injections import DEPARTURES, INJECTIONS, LAPSES, Injection, disarm
-from tests.support.matrix import TALLY, commands_of, try_cell
+from tests.support.matrix import TALLY, commands_of, outcome, try_cell
 from tests.support.operations import Operation, Workbench, workbench
 
 
@@ -81,3 +85,57 @@ async def test_every_fault_at_every_command(subject: Subject, operation: Operati
 async def test_every_departure_however_the_card_is_held(hold: HoldMode, operation: Operation) -> None:
     async with workbench("cps3", "physician", "nurse", hold=hold) as bench:
         await sweep(bench, operation, (*DEPARTURES, *LAPSES), f"cps3, hold = {hold}")
+
+
+async def _leaves_while_it_is_written_down(
+    bench: Workbench, operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> object:
+    """The last command was answered; the card leaves while the journal is written, before the reply."""
+    await bench.ready(operation)
+    record = bench.core.journal.record
+
+    async def once_it_is_gone(event: Event) -> None:
+        bench.core.reader.remove()
+        await bench.core.gone()
+        await record(event)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.core.journal, "record", once_it_is_gone)
+        return await outcome(bench.do(operation))
+
+
+IN_SESSION = [one for one in Operation if one.in_session]
+
+
+@pytest.mark.parametrize("operation", [Operation.AUTHENTICATE, *IN_SESSION])
+async def test_no_result_of_a_card_that_leaves_behind_the_last_command(
+    operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with workbench("cps3", "physician", "nurse") as bench:
+        result = await _leaves_while_it_is_written_down(bench, operation, monkeypatch)
+        assert isinstance(result, SessionEnded if operation.in_session else CardRemoved), repr(result)
+        TALLY.cells["behind the last command"] += 1
+
+
+@pytest.mark.parametrize("operation", IN_SESSION)
+async def test_a_build_that_does_not_check_results_against_the_end_would_be_red(
+    operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "guard", lambda _: None)
+    async with workbench("cps3", "physician", "nurse") as bench:
+        result = await _leaves_while_it_is_written_down(bench, operation, monkeypatch)
+        assert not isinstance(result, Exception), "the broken build gives its result, which the cell above refuses"
+
+
+async def test_a_build_that_presents_a_pin_again_would_be_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    verify = IasEccCard.verify_pin
+
+    def again(self: IasEccCard, pin: bytearray) -> None:
+        verify(self, pin)
+        verify(self, pin)
+
+    monkeypatch.setattr(IasEccCard, "verify_pin", again)
+    async with workbench("cps3", "physician", "nurse") as bench:
+        (slow,) = (one for one in LAPSES if one.name == "slow")
+        with pytest.raises(AssertionError, match="sent again"):
+            await try_cell(bench, Operation.AUTHENTICATE, slow, 1)
