@@ -46,7 +46,22 @@ class CardKind(enum.StrEnum):
     CPS3 = "cps3"
     CPS4 = "cps4"
     CPS3_CONTACTLESS = "cps3-contactless"
+    PKCS11 = "pkcs11"
+    """A token of a PKCS#11 module."""
+    SOFTWARE = "software"
+    """A key in a file."""
     OTHER = "other"
+
+
+class Assurance(enum.StrEnum):
+    """What keeps the key: the level of proof of a session, as `Level` says it on the bus."""
+
+    CARD = "card"
+    """A health professional's card."""
+    DEVICE = "device"
+    """Another device, that is hardware by its module's own word (CKF_HW_SLOT)."""
+    SOFTWARE = "software"
+    """A file: whoever has a copy of it and its password can pass for its holder."""
 
 
 class Transport(enum.StrEnum):
@@ -64,11 +79,13 @@ class Identity:
         serial: the serial number as the card gives it, printable.
         kind: what sort of card.
         label: the card's own label, possibly empty.
+        assurance: what keeps its keys.
     """
 
     serial: str
     kind: CardKind
     label: str = ""
+    assurance: Assurance = Assurance.CARD
 
 
 @dataclass(frozen=True, slots=True)
