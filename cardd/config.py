@@ -166,6 +166,12 @@ def _require_ordered(default: int, maximum: int) -> None:
         raise ValueError("has a default-lifetime that is longer than its maximum-lifetime")
 
 
+def _tables(value: Any) -> tuple[Mapping[str, Any], ...]:  # TOML
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError("must be tables, each under a header with two pairs of brackets")
+    return tuple(value)
+
+
 def _string_table(value: Any) -> dict[str, str]:  # TOML
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
         raise ValueError("must be a table of strings")
@@ -195,6 +201,13 @@ class CardsSection:
     hold: str = _setting("session", _choice("session", "insertion", "shared"))
     memory: Path | None = _setting(Path("/var/lib/cardd/cards"), _optional_path)
     queue: int = _setting(64, _integer(1, 4096))
+
+
+@dataclass(frozen=True, slots=True)
+class DriversSection:
+    """Devices that are no PC/SC cards. What a table may hold is the source's to say."""
+
+    pkcs11: tuple[Mapping[str, Any], ...] = _setting((), _tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +312,7 @@ class Config:
     log: LogSection = LogSection()
     readers: ReadersSection = ReadersSection()
     cards: CardsSection = CardsSection()
+    drivers: DriversSection = DriversSection()
     pki: PkiSection = PkiSection()
     revocation: RevocationSection = RevocationSection()
     sessions: SessionsSection = SessionsSection()

@@ -34,6 +34,7 @@ from cardd.cards.connection import HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.memory import open_memory
 from cardd.cards.roster import Roster
+from cardd.cards.tokens import TokenWatch, make_sources
 from cardd.config import DEFAULT_PATH, Config, ConfigError, TokensSection, load
 from cardd.errors import N_, ConfigurationInvalid
 from cardd.hardening import close_memory
@@ -57,6 +58,7 @@ from cardd.sessions.registry import Sessions
 from cardd.sessions.token_settings import TokenSettings, lifetime_rules
 from cardd.sessions.tokens import Tokens
 from cardd_drivers.secret_memory import can_lock
+from cardd_drivers.token_source import SourceUnusable
 
 log = logging.getLogger("cardd")
 
@@ -195,11 +197,11 @@ class Daemon:
         def hand_over(event: ReaderEvent) -> None:
             loop.call_soon_threadsafe(roster.handle, event)
 
-        watch = Watch(stack, hand_over)
+        watches = _Watches(stack, config, hand_over)
         login_manager = self._login_manager(transport, roster, sessions, tokens)
         stop = _stop_requested(loop, self._reload_quietly)
-        roster.watched_by(watch.look_again)
-        watch.start()
+        roster.watched_by(watches.look_again)
+        watches.start()
         try:
             self._trust.start(self._trust_changed)
             await self._trust.ready()
@@ -214,7 +216,7 @@ class Daemon:
             login_manager.stop()
             tokens.stop()
             await sessions.stop()
-            await asyncio.to_thread(watch.stop)
+            await asyncio.to_thread(watches.stop)
             await roster.stop()
             await notices.stop()
             await _within(FAREWELL_SECONDS, dispatcher.stop(), transport.flushed())
@@ -302,6 +304,34 @@ class Daemon:
             self._reload()
         except ConfigurationInvalid as error:
             log.error("%s", error.message)
+
+
+class _Watches:
+    """What tells of readers, cards and tokens.
+
+    Raises:
+        SourceUnusable: a table of [drivers] cannot be used.
+    """
+
+    def __init__(self, stack: PcscStack, config: Config, tell: Callable[[ReaderEvent], None]) -> None:
+        sources = make_sources({"pkcs11": config.drivers.pkcs11})
+        self._watch = Watch(stack, tell)
+        self._tokens = TokenWatch(sources, tell)
+
+    def start(self) -> None:
+        """Start their threads."""
+        self._watch.start()
+        self._tokens.start()
+
+    def look_again(self) -> None:
+        """Look at everything afresh."""
+        self._watch.look_again()
+        self._tokens.look_again()
+
+    def stop(self) -> None:
+        """End the threads. Blocks shortly."""
+        self._watch.stop()
+        self._tokens.stop()
 
 
 def _trust_settings(config: Config) -> TrustSettings:
@@ -393,7 +423,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         return asyncio.run(Daemon(options.config, config, options.bus).run())
-    except (StackUnavailable, JournalUnavailable, RulesError, BlockListUnusable) as error:
+    except (StackUnavailable, SourceUnusable, JournalUnavailable, RulesError, BlockListUnusable) as error:
         log.error("%s", error)
         return EXIT_CONFIGURATION
     except (BusError, PolkitFailed) as error:

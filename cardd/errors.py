@@ -308,6 +308,13 @@ class NoCardKey(CarddError):
     sentence = N_("This session rests on a token and has no key of a card; log in with the card to sign or decrypt.")
 
 
+class LevelTooLow(CarddError):
+    """Fields: level (the session's)."""
+
+    short_name = "LevelTooLow"
+    sentence = N_("A session of level {level} makes no tokens and no assertions: these say that a card was used.")
+
+
 class NoSuchActivity(CarddError):
     """Fields: activity."""
 

@@ -194,7 +194,7 @@ class SessionInterface(Interface):
     @dbus_property("s", emits="const")
     def level(self) -> str:
         """What it rests on."""
-        return "card"
+        return self._session.level.value
 
     @dbus_property("t", emits="const")
     def since(self) -> int:

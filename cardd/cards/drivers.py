@@ -41,6 +41,10 @@ class Drivers:
         """Their names."""
         return tuple(self._drivers)
 
+    def knows(self, atr: bytes) -> bool:
+        """Whether some driver may speak to a card with this answer to reset."""
+        return any(_match(driver, atr) > Match.NO for driver in self._drivers.values())
+
     def choose(self, atr: bytes, channel: Callable[[], Channel]) -> Driver | None:
         """The driver for a card, or None when no one knows it.
 

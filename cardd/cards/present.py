@@ -15,6 +15,7 @@ from cardd.cards.connection import ANOTHER_PROGRAM, HeldByAnother, HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.foreign import ForeignKind, foreign_kind
 from cardd.cards.seat import CardChanged, Known, NoDriver, Seat
+from cardd.cards.way import PcscWay, TokenWay, Way, no_pcsc
 from cardd.cards.worker import CardWorker, Priority, Workers
 from cardd.readers.events import Availability
 from cardd.readers.insertion import Insertion
@@ -115,7 +116,7 @@ class PresentCard:
         self._changed = changed
         self._known: Known | None = None
         self._pin_status: PinStatus | None = None
-        self._seat = Seat(insertion, services.drivers, services.memory, services.hold, self.traffic)
+        self._seat = Seat(self._way(), services.memory, services.hold)
         self._worker: CardWorker | None = None
         self._closed = False
         self._stuck = False
@@ -380,7 +381,14 @@ class PresentCard:
         self._settle(CardState.FAILED, CardMute("the card never answered"))
 
     def _new_worker(self) -> CardWorker:
-        return self._services.workers.start(self._seat.close, f"card-{self.insertion.number}")
+        stack = None if self.insertion.token is None else no_pcsc()
+        return self._services.workers.start(self._seat.close, f"card-{self.insertion.number}", stack)
+
+    def _way(self) -> Way:
+        token = self.insertion.token
+        if token is not None:
+            return TokenWay(self.insertion, token)
+        return PcscWay(self.insertion, self._services.drivers, self._services.memory, self.traffic)
 
     def _later(self, function: Callable[[Context, Checkpoint], None]) -> None:
         """Run housekeeping that nobody waits for."""

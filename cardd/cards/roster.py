@@ -16,6 +16,7 @@ from cardd.readers.events import (
     Availability,
     CardDeparted,
     CardInserted,
+    ConnectionLost,
     PcscFound,
     PcscLost,
     ReaderAdded,
@@ -23,13 +24,15 @@ from cardd.readers.events import (
     ReaderRemoved,
 )
 from cardd.readers.flapping import Damper
-from cardd.readers.insertion import Departure, Insertion
+from cardd.readers.insertion import Departure, Insertion, TokenPlace
 from cardd.readers.stack import PcscStack
 from cardd.readers.udev import NOTHING_KNOWN, Devices, ReaderFacts
 from cardd_drivers.contract import Memory
 
 STOP_TIMEOUT = 2.0
 """Seconds that cards have for their last reset."""
+RETURN_SECONDS = 1.0
+"""After which a token comes back whose process ended: one that fails at once must not do so all the time."""
 UNPLUGGED_SECONDS = 5.0
 """After which PC/SC is believed that still has a reader whose device udev saw go."""
 
@@ -157,6 +160,8 @@ class Roster:
                 self._card_departed(event.insertion)
             case Availability():
                 self._availability(event)
+            case ConnectionLost():
+                self._connection_lost(event.insertion)
             case PcscLost() | PcscFound():
                 self.pcsc_reachable = isinstance(event, PcscFound)
 
@@ -217,11 +222,39 @@ class Roster:
             # The watch finds the mark when it looks again, and tells of what is there then.
             insertion.mark.set(Departure.SUSPEND if self._suspended else Departure.READER_REMOVED)
             return
+        if insertion.token is not None and self._driven_natively(insertion.token):
+            logger.info("%s is a card that a driver of cardd's own has; it is left to that", insertion.reader)
+            insertion.mark.set(Departure.READER_REMOVED)
+            return
+        self._give_up_twins(insertion)
         card = self._cards[insertion] = PresentCard(insertion, self._services, self._card_changed)
         if reader is not None:
             reader.card = card
         self._listener.card_inserted(card)
         self._later(card.identify())
+
+    def _driven_natively(self, token: TokenPlace) -> bool:
+        """A PC/SC card that a driver of our own knows is not taken a second time through a module."""
+        return any(
+            one.token is None and _is_in(one.reader, token) and self._services.drivers.knows(one.atr)
+            for one in self._cards
+        )
+
+    def _give_up_twins(self, insertion: Insertion) -> None:
+        """The module was first to tell of a card that a driver of our own knows."""
+        if insertion.token is not None or not self._services.drivers.knows(insertion.atr):
+            return
+        for card in self.cards:
+            token = card.insertion.token
+            if token is not None and _is_in(insertion.reader, token):
+                self._end(card, Departure.READER_REMOVED)
+
+    def _connection_lost(self, insertion: Insertion) -> None:
+        """A token's process ended while it was held: what was logged in is not, so this stay of it is over."""
+        card = self._cards.get(insertion)
+        if card is not None and card.is_held:
+            self._end(card, Departure.CARD_RESET)
+            asyncio.get_running_loop().call_later(RETURN_SECONDS, self._ask_for_a_look)
 
     def _card_departed(self, insertion: Insertion) -> None:
         card = self._cards.pop(insertion, None)
@@ -281,3 +314,8 @@ class Roster:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _is_in(reader: str, token: TokenPlace) -> bool:
+    """Whether a token's place is a PC/SC reader: modules name their slots by them, 64 bytes at most (CK_SLOT_INFO)."""
+    return bool(token.pcsc_reader) and reader.encode()[:64].rstrip() == token.pcsc_reader.encode()

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from cardd.cards.channel import Checkpoint, Traffic
-from cardd.cards.connection import Connection, HoldMode, open_connection
-from cardd.cards.drivers import Drivers
-from cardd.readers.insertion import Insertion
+from cardd.cards.channel import Checkpoint
+from cardd.cards.connection import HoldMode
+from cardd.cards.way import Link, NoDriver, Way
 from cardd.readers.stack import Context, Disposition, Share
 from cardd_drivers.contract import (
     Capabilities,
@@ -19,7 +18,6 @@ from cardd_drivers.contract import (
     CardMute,
     CardRemoved,
     CardReset,
-    Driver,
     Identity,
     KeyName,
     MalformedCardData,
@@ -30,6 +28,8 @@ from cardd_drivers.contract import (
     UnexpectedResponse,
 )
 
+__all__ = ["CardChanged", "Known", "NoDriver", "Seat"]
+
 T = TypeVar("T")
 
 _HANDLE_IS_DEAD = (CardRemoved, CardReset, CardMute, ReaderFailure)
@@ -37,10 +37,6 @@ _HANDLE_IS_DEAD = (CardRemoved, CardReset, CardMute, ReaderFailure)
 
 class CardChanged(CardError):
     """Another card answers than the one that was identified."""
-
-
-class NoDriver(CardError):
-    """No driver knows the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ class Known:
 
 @dataclass(slots=True)
 class _Held:
-    connection: Connection
+    connection: Link
     card: Card
     pin_status: PinStatus | None = None
     """As the card told it on this connection, which must be exclusive."""
@@ -74,22 +70,15 @@ class Seat:
     """One insertion, seen from its worker thread.
 
     Args:
-        insertion: the card in its reader.
-        drivers: who may speak to it.
+        way: to the card.
         memory: what is remembered of cards.
         mode: how it is held.
-        traffic: where exchanges are counted.
     """
 
-    def __init__(
-        self, insertion: Insertion, drivers: Drivers, memory: Memory, mode: HoldMode, traffic: Traffic
-    ) -> None:
-        self._insertion = insertion
-        self._drivers = drivers
+    def __init__(self, way: Way, memory: Memory, mode: HoldMode) -> None:
+        self._way = way
         self._memory = memory
         self._mode = mode
-        self._traffic = traffic
-        self._driver: Driver | None = None
         self._serial: str | None = None
         self._held: _Held | None = None
         self.has_pin_pad = False
@@ -117,8 +106,6 @@ class Seat:
         Raises:
             HeldByAnother, NoDriver, CardChanged, CardError.
         """
-        if not self._insertion.atr:
-            raise CardMute("the card gave no answer to reset")
         try:
             return self._identify(context, checkpoint)
         except (MalformedCardData, UnexpectedResponse):
@@ -135,12 +122,12 @@ class Seat:
         stays = self._mode is HoldMode.INSERTION
         if self._held is not None:
             return self._within(lambda card: self._learn(self._named(card), card))
-        connection = self._open(context, checkpoint, Share.EXCLUSIVE if stays else Share.SHARED)
+        connection = self._way.open(context, checkpoint, Share.EXCLUSIVE if stays else Share.SHARED)
         try:
             with connection.transaction():
-                card = self._card_on(connection)
+                card = connection.card()
                 known = self._learn(self._named(card), card)
-            self.has_pin_pad = connection.channel.has_pin_pad
+            self.has_pin_pad = connection.has_pin_pad
         except BaseException as error:
             connection.close(Disposition.RESET if isinstance(error, CardMute) else Disposition.LEAVE)
             raise
@@ -161,7 +148,7 @@ class Seat:
             return self.identify(context, checkpoint)
         held = self._held
         with self._dropped_when_dead(), held.connection.transaction():
-            held.card = self._card_on(held.connection)  # a driver's card may remember too
+            held.card = held.connection.card()  # a driver's card may remember too
             return self._learn(self._named(held.card), held.card)
 
     def hold(self, context: Context, checkpoint: Checkpoint) -> None:
@@ -172,10 +159,10 @@ class Seat:
         """
         if self._held is not None:
             return
-        connection = self._open(context, checkpoint, self._mode.share)
+        connection = self._way.open(context, checkpoint, self._mode.share)
         try:
             with connection.transaction():
-                card = self._card_on(connection)
+                card = connection.card()
                 self._named(card)
         except BaseException:
             connection.close(Disposition.RESET)
@@ -212,10 +199,10 @@ class Seat:
             return self._within(operation)
         if under_hold:
             raise CardReset("the card is no longer held")
-        connection = self._open(context, checkpoint, Share.SHARED)
+        connection = self._way.open(context, checkpoint, Share.SHARED)
         try:
             with connection.transaction(forget_pin=True):
-                card = self._card_on(connection)
+                card = connection.card()
                 self._named(card)
                 return operation(card)
         finally:
@@ -226,9 +213,6 @@ class Seat:
         held, self._held = self._held, None
         if held is not None:
             held.connection.close(Disposition.RESET)
-
-    def _open(self, context: Context, checkpoint: Checkpoint, share: Share) -> Connection:
-        return open_connection(context, self._insertion, share, checkpoint, self._traffic)
 
     def _within(self, operation: Callable[[Card], T]) -> T:
         held = self._held
@@ -246,13 +230,6 @@ class Seat:
             self.close()
             raise
 
-    def _card_on(self, connection: Connection) -> Card:
-        if self._driver is None:
-            self._driver = self._drivers.choose(self._insertion.atr, lambda: connection.channel)
-        if self._driver is None:
-            raise NoDriver("no driver knows this card")
-        return self._driver.open(connection.channel, self._memory)
-
     def _named(self, card: Card) -> Identity:
         identity = card.identify()
         if self._serial is not None and identity.serial != self._serial:
@@ -261,12 +238,10 @@ class Seat:
         return identity
 
     def _learn(self, identity: Identity, card: Card) -> Known:
-        if self._driver is None:
-            raise NoDriver("no driver knows this card")
         try:
             certificates = {KeyName.AUTHENTICATION: card.read_certificate(KeyName.AUTHENTICATION)}
         except ObjectNotFound:
             certificates = {}
         capabilities = card.capabilities()
         status = None if capabilities.pin is None else card.pin_status()
-        return Known(self._driver.name, identity, capabilities, certificates, status)
+        return Known(self._way.driver_name, identity, capabilities, certificates, status)

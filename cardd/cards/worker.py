@@ -245,12 +245,13 @@ class Workers:
         stopped = (worker.stopped_at for worker in self._on_their_way_out())
         return sum(1 for at in stopped if at is not None and at <= latest)
 
-    def start(self, finish: Callable[[], None], name: str) -> CardWorker:
+    def start(self, finish: Callable[[], None], name: str, stack: PcscStack | None = None) -> CardWorker:
         """A new worker, its thread running.
 
         Args:
             finish: runs last on the thread.
             name: of the thread.
+            stack: another PC/SC implementation than that of all.
 
         Raises:
             TooManyAbandoned.
@@ -258,7 +259,7 @@ class Workers:
         self._started = [worker for worker in self._started if worker.thread.is_alive()]
         if self.abandoned >= ABANDONED_MOST or len(self._on_their_way_out()) >= STOPPING_MOST:
             raise TooManyAbandoned("too many cards never gave an answer; restart pcscd, then cardd")
-        worker = CardWorker(self._stack, self._bound, finish, name, self._clock)
+        worker = CardWorker(stack or self._stack, self._bound, finish, name, self._clock)
         worker.thread.start()
         self._started.append(worker)
         return worker

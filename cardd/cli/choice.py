@@ -11,8 +11,8 @@ from cardd.cli.failures import NoCard, NoReader, NoSession, SeveralCards
 from cardd.client import Card, CarddClient, CardState, Session, events
 from cardd.errors import CardRemoved
 
-CARD_LEVEL = "card"
-"""Word of Session.Level for what a PIN opened."""
+TOKEN_LEVEL = "token"  # noqa: S105 - a word
+"""Word of Session.Level for what no PIN opened: every other level has keys."""
 
 _READING_PATIENCE = 30.0
 """Seconds for a card to be identified: the slowest real ones need a few."""
@@ -59,7 +59,7 @@ async def choose_session(client: CarddClient, wanted: str | None) -> Session:
     Raises:
         NoSession, SeveralCards: there is not exactly one.
     """
-    on_cards = [one for one in await client.sessions() if one.level == CARD_LEVEL]
+    on_cards = [one for one in await client.sessions() if one.level != TOKEN_LEVEL]
     sessions = [one for one in on_cards if wanted is None or _is(one.card, wanted)]
     if not sessions:
         raise NoSession

@@ -60,4 +60,13 @@ class PcscFound:
     """The PC/SC service is reachable; readers and cards follow."""
 
 
-ReaderEvent = ReaderAdded | ReaderRemoved | CardInserted | CardDeparted | Availability | PcscLost | PcscFound
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """A connection to a token ended by itself: whatever it was logged in for. Args: insertion: the token's stay."""
+
+    insertion: Insertion
+
+
+ReaderEvent = (
+    ReaderAdded | ReaderRemoved | CardInserted | CardDeparted | Availability | PcscLost | PcscFound | ConnectionLost
+)

@@ -6,7 +6,11 @@ import enum
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from cardd_drivers.token_source import OpenToken
 
 
 class Departure(enum.StrEnum):
@@ -81,6 +85,21 @@ class EndMark:
         return f"EndMark({self.reason or 'not set'})"
 
 
+class TokenPlace(Protocol):
+    """A token that is no PC/SC card, where it stays."""
+
+    @property
+    def driver(self) -> str:
+        """Who speaks to it."""
+
+    @property
+    def pcsc_reader(self) -> str:
+        """The PC/SC reader that it may be in, as `cardd_drivers.token_source.Token` has it."""
+
+    def open(self, checkpoint: Callable[[], None]) -> OpenToken:
+        """Connect to it; raises CardError."""
+
+
 _numbers = itertools.count(1)
 
 
@@ -94,6 +113,7 @@ class Insertion:
         counter: PC/SC's event counter of the reader while this card is in it (16 bits).
         number: unique in this process, increasing.
         mark: whether it is over.
+        token: what is in the reader's place where it is no PC/SC card; None where it is one.
     """
 
     reader: str
@@ -101,3 +121,4 @@ class Insertion:
     counter: int = 0
     number: int = field(default_factory=lambda: next(_numbers))
     mark: EndMark = field(default_factory=EndMark)
+    token: TokenPlace | None = None

@@ -32,7 +32,7 @@ from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
 from cardd.sessions.session import Session
 from cardd.sessions.states import Event, State
-from cardd_drivers.contract import Card, KeyName, PinStatus
+from cardd_drivers.contract import Assurance, Card, KeyName, PinStatus
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Authentication:
             # What was learnt while the user typed counts: a CRL came, the card was blocked, its time is over.
             presence.require_trusted()
             presence.require_present()
-            await self._account.served(Kind.AUTHENTICATED, presence, caller, {Detail.LEVEL: "card"})
+            await self._account.served(Kind.AUTHENTICATED, presence, caller, {Detail.LEVEL: _level_of(presence)})
             presence.require_present()
         except BaseException as error:
             presence.note_failure(error)
@@ -189,3 +189,8 @@ class Authentication:
         if presence.state is State.AUTHENTICATING:
             presence.happen(Event.REFUSED)
         presence.judge()
+
+
+def _level_of(presence: Presence) -> str:
+    identity = presence.card.identity
+    return (Assurance.CARD if identity is None else identity.assurance).value

@@ -11,6 +11,7 @@ from cardd.access.caller import Caller
 from cardd.errors import (
     CarddError,
     InvalidArgument,
+    LevelTooLow,
     SessionEnded,
 )
 from cardd.holder.activities import Activity
@@ -26,6 +27,7 @@ from cardd.sessions.secret import Secret
 from cardd.sessions.states import EndReason
 from cardd.sessions.waiting import settled_before
 from cardd_drivers.contract import (
+    Assurance,
     Card,
     CardMute,
     CardReset,
@@ -102,6 +104,21 @@ class Session:
         if (departure := self.card.insertion.mark.reason) is not None:
             return EndReason(departure.value)
         return EndReason.EXPIRED if self.presence.clock() > self.expires else None
+
+    @property
+    def level(self) -> Assurance:
+        """What keeps the keys that it rests on."""
+        identity = self.card.identity
+        return Assurance.CARD if identity is None else identity.assurance
+
+    def require_card(self) -> None:
+        """Let pass what says that a card was used.
+
+        Raises:
+            LevelTooLow: what was used is another device, or a file.
+        """
+        if self.level is not Assurance.CARD:
+            raise LevelTooLow(level=self.level.value)
 
     def guard(self) -> CarddError | None:
         """What to send instead of a result, should it be sent now."""

@@ -94,9 +94,10 @@ class Tokens:
         """Mint a token for the session's holder, signed by the card.
 
         Raises:
-            CarddError: as `TokenRoom.mint`; the journal.
+            CarddError: as `TokenRoom.mint`; LevelTooLow; the journal.
         """
         session.require_open()
+        session.require_card()
         room = await self._in_room()
         activity = session.situation  # the one that is in the token, whatever is chosen while the card signs
         minted = await room.mint(session, caller, order, self._journal_head())
@@ -122,6 +123,7 @@ class Tokens:
             CarddError: as `TokenRoom.assert_by_card`; the journal.
         """
         session.require_open()
+        session.require_card()
         room = await self._in_room()
         activity = session.situation
         assertion = await room.assert_by_card(session, caller, audience, nonce, interactive=interactive)

@@ -1,8 +1,8 @@
 """The contract for devices that are no PC/SC cards: where tokens come from, and how one is opened.
 
 A token source is what an entry point of the group ``cardd.token_sources`` makes of a table ``[[drivers.NAME]]`` of the
-configuration. It tells which tokens are there; each is opened to a `cardd_drivers.contract.Card`, the same that a driver
-makes of a channel. It never depends on the daemon.
+configuration. It tells which tokens are there; each is opened to a `cardd_drivers.contract.Card`, the same that a
+driver makes of a channel. It never depends on the daemon.
 """
 
 from __future__ import annotations

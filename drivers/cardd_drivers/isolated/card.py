@@ -18,9 +18,12 @@ from cardd_drivers.contract import (
     KeyNotFound,
     MalformedCardData,
     ObjectNotFound,
+    PadRefusal,
     PinBlocked,
+    PinError,
     PinFormat,
     PinIncorrect,
+    PinPadFailed,
     PinRules,
     PinStatus,
     SecurityStatusNotSatisfied,
@@ -65,10 +68,7 @@ class IsolatedCard:
         """Name the token by its serial number; where it has none, by its certificates."""
         about = self._described()
         serial = about.serial or self._digest_of_certificates()
-        if not about.hardware:
-            assurance = Assurance.SOFTWARE
-        else:
-            assurance = Assurance.DEVICE
+        assurance = Assurance.DEVICE if about.hardware else Assurance.SOFTWARE
         return Identity(serial, self._kind, about.label, assurance)
 
     def read_certificate(self, key: KeyName) -> bytes:
@@ -94,6 +94,10 @@ class IsolatedCard:
         """Log in; once on each connection."""
         self._ask(Ask.LOGIN, pin)
         self._verified = True
+
+    def verify_pin_on_pad(self) -> None:
+        """Never asked for: a token is in no reader with a PIN pad of ours."""
+        raise PinPadFailed(PadRefusal.CANCELLED)
 
     def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         """Replace the PIN."""
@@ -177,7 +181,7 @@ class IsolatedCard:
             if refusal.fault is Fault.PIN_INCORRECT:
                 raise PinIncorrect(self._tries_left()) from None
             kind = _ERRORS[refusal.fault]
-        raise kind() if issubclass(kind, PinBlocked | PinFormat) else kind(refusal.detail)
+            raise (kind() if issubclass(kind, PinError) else kind(refusal.detail)) from refusal
 
     @staticmethod
     def _fields(found: list[memoryview], wanted: int) -> list[memoryview]:

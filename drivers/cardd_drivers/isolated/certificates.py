@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from cardd_drivers.contract import KeyName
 
+
 @dataclass(frozen=True, slots=True)
 class TokenCertificate:
     """A certificate of a token.

@@ -10,14 +10,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cardd_drivers.contract import CardError, CardRemoved, CardReset, MalformedCardData, ReaderFailure
 from cardd_drivers.isolated.messages import Ask, Fault, MalformedPacket, Told, compose, parse, receive
 from cardd_drivers.secret_memory import SecretBytes, wipe
 
-PATIENCE: Final = 8.0
+PATIENCE = 8.0
 """Seconds that an answer may take: less than the daemon waits before it gives a card up."""
 _ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 _FAULT_FIELDS: Final = 2
@@ -48,7 +48,6 @@ class TokenProcess:
         environment: of the process, beside a few words.
         name: as logs name it.
         lost: called once, from a thread of its own, should the process end unasked.
-        patience: seconds that an answer may take.
     """
 
     def __init__(
@@ -58,11 +57,9 @@ class TokenProcess:
         environment: Mapping[str, str],
         name: str,
         lost: Callable[[], None],
-        patience: float = PATIENCE,
     ) -> None:
         self._name = name
         self._lost = lost
-        self._patience = patience
         self._closed = False
         self._why = ""
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -114,13 +111,13 @@ class TokenProcess:
         """
         request = compose(what, fields)
         try:
-            self._connection.settimeout(self._patience)
+            self._connection.settimeout(PATIENCE)
             self._connection.send(request)
         except OSError:
             raise self._failed("ended") from None
         finally:
             wipe(request)
-        return self._result(*self.receive(self._patience))
+        return self._result(*self.receive(PATIENCE))
 
     def await_ready(self) -> None:
         """Wait until it can be asked.
@@ -129,7 +126,7 @@ class TokenProcess:
             CardError: it cannot be used, as `ask`.
         """
         try:
-            self._result(*self.receive(self._patience), wanted=Told.READY)
+            self._result(*self.receive(PATIENCE), wanted=Told.READY)
         except Refusal as refusal:
             self.close()
             raise MalformedCardData(f"{self._name}: {refusal}") from refusal
@@ -207,27 +204,16 @@ def open_process(
     environment: Mapping[str, str],
     name: str,
     lost: Callable[[], None],
-    patience: float = PATIENCE,
 ) -> TokenProcess:
     """Start a process and wait until it can be asked; see `TokenProcess`.
 
     Raises:
         CardError: it cannot be had; nothing of it is left.
     """
-    process = TokenProcess(program, settings, environment, name, lost, patience)
+    process = TokenProcess(program, settings, environment, name, lost)
     try:
         process.await_ready()
     except CardError:
         process.close()
         raise
     return process
-
-
-def receive_until_end(process: TokenProcess, take: Callable[[int, Sequence[memoryview]], None]) -> None:
-    """Hand on what a process sends unasked, until it ends.
-
-    Raises:
-        CardReset: it ended, or cannot be relied on.
-    """
-    while True:
-        take(*process.receive(None))

@@ -78,6 +78,8 @@ def process_main(make: Callable[[Mapping[str, Any], socket.socket], Backend | No
         _send(connection, Told.FAULT, [faulty.fault.value.encode(), _plain(faulty.detail)])
     except OSError:  # the daemon has hung up
         return 1
+    except Exception as error:  # foreign code: whatever it raises, the daemon is told that it did
+        _send(connection, Told.FAULT, [Fault.FAILED.value.encode(), type(error).__name__.encode()])
     # A module's threads and destructors have nothing to say any more.
     sys.stdout.flush()
     os._exit(0)

@@ -1,7 +1,7 @@
 """The calls of a module that take a PIN, straight from memory for secrets.
 
-python-pkcs11 takes a PIN as a ``str``, which nobody can wipe. So C_Login and C_SetPIN are called through the module's own
-table of functions, on the sessions that python-pkcs11 has opened (PKCS #11 2.40, 5.2: CK_FUNCTION_LIST; 5.6).
+python-pkcs11 takes a PIN as a ``str``, which nobody can wipe. So C_Login and C_SetPIN are called through the module's
+own table of functions, on the sessions that python-pkcs11 has opened (PKCS #11 2.40, 5.2: CK_FUNCTION_LIST; 5.6).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class FunctionList:
         _check("C_GetTokenInfo", function(slot, ctypes.byref(info)))
         return int(info.min_pin), int(info.max_pin)
 
-    def _function(self, position: int, *arguments: type) -> ctypes._CFunctionType:  # noqa: SLF001
+    def _function(self, position: int, *arguments: type) -> ctypes._CFunctionType:
         return ctypes.CFUNCTYPE(ctypes.c_ulong, *arguments)(self._pointers[position])
 
 

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import pkcs11
-from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, SlotFlag, TokenFlag
-from pkcs11.constants import MGF
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, TokenFlag
+from pkcs11.constants import SlotFlag
+from pkcs11.mechanisms import MGF
 
 from cardd_drivers.contract import DecipherAlgorithm, DecipherFailed, SignatureAlgorithm
 from cardd_drivers.isolated.description import CERTIFICATES_MAX, Description

@@ -117,7 +117,7 @@ class ModuleToken:
     def __init__(self, settings: Settings, source: ModuleSource, seen: TokenSeen) -> None:
         self._source = source
         self._seen = seen
-        self.place = f"PKCS#11 {settings.name} slot {seen.slot}"
+        self.place: str = f"PKCS#11 {settings.name} slot {seen.slot}"
         self.pcsc_reader = seen.description.rstrip(" \0")
 
     def open(self, checkpoint: Callable[[], None], lost: Callable[[], None]) -> OpenProcess:

@@ -46,7 +46,9 @@ def parse_tokens(fields: Sequence[memoryview]) -> tuple[TokenSeen, ...]:
         texts = [bytes(one).decode() for one in fields]
         found = tuple(
             TokenSeen(int(slot), int(stay), description, label, serial)
-            for slot, stay, description, label, serial in zip(*(texts[at::_FIELDS] for at in range(_FIELDS)), strict=True)
+            for slot, stay, description, label, serial in zip(
+                *(texts[at::_FIELDS] for at in range(_FIELDS)), strict=True
+            )
         )
     except ValueError:
         raise MalformedPacket("the list of tokens cannot be read") from None
