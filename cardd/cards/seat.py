@@ -96,7 +96,7 @@ class Seat:
         None where it told nothing there, or a code went out since: then only the card knows.
         """
         held = self._held
-        return None if held is None or held.connection.channel.secret_presented else held.pin_status
+        return None if held is None or held.connection.tries_may_differ else held.pin_status
 
     def identify(self, context: Context, checkpoint: Checkpoint) -> Known:
         """Choose a driver, name the card, read its authentication certificate and its PIN's status.

@@ -26,6 +26,10 @@ class Link(Protocol):
     def has_pin_pad(self) -> bool:
         """The user can type a PIN at the reader."""
 
+    @property
+    def tries_may_differ(self) -> bool:
+        """Tries of the PIN may have been spent since the link was opened, by us or by another program."""
+
     def transaction(self, *, forget_pin: bool = False) -> AbstractContextManager[None]:
         """Keep other programs off meanwhile; see `Connection.transaction`."""
 
@@ -103,6 +107,10 @@ class _PcscLink:
     def has_pin_pad(self) -> bool:
         return self._connection.channel.has_pin_pad
 
+    @property
+    def tries_may_differ(self) -> bool:
+        return self._connection.channel.secret_presented
+
     def card(self) -> Card:
         return self._way.card_on(self._connection)
 
@@ -134,6 +142,7 @@ class TokenWay:
 
 class _TokenLink:
     has_pin_pad = False
+    tries_may_differ = True
 
     def __init__(self, opened: OpenToken) -> None:
         self._opened = opened
