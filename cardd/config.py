@@ -208,6 +208,7 @@ class DriversSection:
     """Devices that are no PC/SC cards. What a table may hold is the source's to say."""
 
     pkcs11: tuple[Mapping[str, Any], ...] = _setting((), _tables)
+    software: tuple[Mapping[str, Any], ...] = _setting((), _tables)
 
 
 @dataclass(frozen=True, slots=True)

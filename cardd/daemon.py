@@ -314,7 +314,7 @@ class _Watches:
     """
 
     def __init__(self, stack: PcscStack, config: Config, tell: Callable[[ReaderEvent], None]) -> None:
-        sources = make_sources({"pkcs11": config.drivers.pkcs11})
+        sources = make_sources({"pkcs11": config.drivers.pkcs11, "software": config.drivers.software})
         self._watch = Watch(stack, tell)
         self._tokens = TokenWatch(sources, tell)
 
