@@ -29,6 +29,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     Sessions.discard_world(quietly=True)
 
 
+@pytest.mark.timeout(600)  # it counts steps; how long they take is the machine's affair
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("seeded", SEEDS)
 def test_sessions_end_exactly_whatever_happens_in_whatever_order(machine: type[Sessions], seeded: int) -> None:

@@ -23,6 +23,7 @@ _OF_A_CARD = (
     errors.ProofFailed,
     errors.SessionEnded,
     errors.NotAuthorized,
+    errors.NotAuthorizedCanObtain,
     errors.DecryptFailed,
     errors.ObjectNotFound,
     errors.UnknownKey,
