@@ -195,12 +195,13 @@ def _gids(value: Any, /, *, names: Names) -> frozenset[int]:  # TOML
     return _ids(value, names.gid, "group")
 
 
+_KEYS: Final = tuple(one.value for one in KeyName if one is not KeyName.TECHNICAL)  # which no caller ever uses
 _ALGORITHMS: Final = tuple(one.value for one in (*SignatureAlgorithm, *DecipherAlgorithm))
 
 READERS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
         "action": Reader("actions", _plain(lambda value: frozenset(map(Action, _one_of(tuple(Action))(value))))),
-        "key": Reader("keys", _plain(_one_of(tuple(one.value for one in KeyName)))),
+        "key": Reader("keys", _plain(_one_of(_KEYS))),
         "algorithm": Reader("algorithms", _plain(_one_of(_ALGORITHMS))),
         "unit": Reader("units", _plain(lambda value: _each(value, _pattern))),
         "user-unit": Reader("user_units", _plain(lambda value: _each(value, _pattern))),

@@ -19,11 +19,16 @@ CONTRACT_VERSION = 1
 
 
 class KeyName(enum.StrEnum):
-    """The uses of a card's keys. `ENCRYPTION` is the key that deciphers, whatever its certificate's keyUsage says."""
+    """The uses of a card's keys. `ENCRYPTION` is the key that deciphers, whatever its certificate's keyUsage says.
+
+    `TECHNICAL` is the key that answers a challenge without a PIN: it proves that the card is there, and nothing of who
+    holds it.
+    """
 
     AUTHENTICATION = "authentication"
     SIGNATURE = "signature"
     ENCRYPTION = "encryption"
+    TECHNICAL = "technical"
 
 
 class SignatureAlgorithm(enum.StrEnum):
@@ -119,12 +124,14 @@ class Capabilities:
         decipher: the algorithms of the key that deciphers.
         pin: rules of the holder's PIN; None where the card has no PIN.
         puk: rules of the code that unblocks it; None where there is none.
+        possession: the key that answers a challenge of whoever has the card, without a PIN; None where there is none.
     """
 
     signature: Mapping[KeyName, frozenset[SignatureAlgorithm]]
     decipher: frozenset[DecipherAlgorithm]
     pin: PinRules | None
     puk: PinRules | None
+    possession: KeyName | None = None
 
 
 class Channel(Protocol):
@@ -202,6 +209,7 @@ class Card(Protocol):
         it into a `cardd_drivers.secret_memory.secret_room` alone, and wipes that.
 
         Raises:
+            ObjectNotFound: the card has no PIN, as its capabilities say; nothing is sent. So for all that concern it.
             PinFormat: refused before the card saw it. PinIncorrect, PinBlocked.
         """
 

@@ -29,8 +29,8 @@ from cardd.sessions.registry import Sessions
 from cardd.sessions.secret import Secret
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason, State
+from cardd_drivers import contactless, ias_ecc
 from cardd_drivers.contract import Memory
-from cardd_drivers.ias_ecc import driver
 from cardsim import PkiStore, profiles
 from cardsim.card import SimulatedCard
 from cardsim.personalise import personalise
@@ -279,7 +279,7 @@ async def _running(
     sessions.listen(heard)
     roster = Roster(
         stack,
-        Drivers([driver]),
+        Drivers([ias_ecc.driver, contactless.driver]),
         sessions,
         memory=_memory(memory),
         hold=hold,

@@ -7,7 +7,7 @@ from cardd_drivers.contract import MalformedCardData, UnexpectedResponse
 from cardd_drivers.ias_ecc.commands import ShortFileId
 from cardd_drivers.ias_ecc.directories import parse_ef_dir, parse_ef_sn, parse_odf
 from cardd_drivers.ias_ecc.files import DIRECTORY_MAX, Files, df_of
-from cardd_drivers.ias_ecc.layout import CONTACT_AID, READ_DIRECTORIES, Snapshot, contact_application
+from cardd_drivers.ias_ecc.layout import CONTACT, Side, Snapshot
 from cardd_drivers.ias_ecc.objects import Application, Path
 from cardd_drivers.tlv import is_complete
 
@@ -37,19 +37,23 @@ def read_serial(files: Files) -> str:
         return parse_ef_sn(files.read_file(_BY_WHOLE_PATH, _EF_SN, _EF_SN_SIZE, structured=True))
 
 
-def discover(files: Files) -> Snapshot:
+def discover(files: Files, side: Side = CONTACT) -> Snapshot:
     """Read EF.DIR, the ODF and the directories that identification needs.
+
+    Args:
+        files: the card's.
+        side: whose application is looked for.
 
     Raises:
         MalformedCardData: one of them leads nowhere.
         UnexpectedResponse: the card lacks EF.DIR, the application or the ODF.
     """
-    ef_dir = _read_ef_dir(files)
-    application = contact_application(parse_ef_dir(ef_dir))
+    ef_dir = _read_ef_dir(files, side)
+    application = side.application(parse_ef_dir(ef_dir))
     files.select_df(df_of(application))
     odf = files.read_file(application, _ODF, DIRECTORY_MAX, structured=True)
     pointers = parse_odf(odf)
-    wanted = [(kind, path) for kind in READ_DIRECTORIES for path in pointers[kind]]
+    wanted = [(kind, path) for kind in side.directories for path in pointers[kind]]
     if len(wanted) > _DIRECTORIES_MAX:
         raise MalformedCardData(f"an ODF that points to {len(wanted)} directories")
     found = tuple((kind, read_directory(files, application, path)) for kind, path in wanted)
@@ -70,11 +74,11 @@ def read_directory(files: Files, application: Application, path: Path) -> bytes:
         raise
 
 
-def _read_ef_dir(files: Files) -> bytes:
+def _read_ef_dir(files: Files, side: Side) -> bytes:
     """By short identifier, no further than the application that is looked for; by path where that is refused."""
     try:
         data = files.read_short(ShortFileId.EF_DIR, _EF_DIR_SIZE)
     except UnexpectedResponse:
         return files.read_file(_BY_WHOLE_PATH, _EF_DIR, DIRECTORY_MAX, structured=True)
-    enough = len(data) < _EF_DIR_SIZE or CONTACT_AID in (found.aid for found in parse_ef_dir(data))
+    enough = len(data) < _EF_DIR_SIZE or side.aid in (found.aid for found in parse_ef_dir(data))
     return data if is_complete(data) and enough else files.read_rest(data, DIRECTORY_MAX)

@@ -18,13 +18,68 @@ _Entry = TypeVar("_Entry")
 CONTACT_AID = bytes.fromhex("E828BD080F8025000001FF0010")
 CONTACTLESS_AID = bytes.fromhex("E828BD080F8025000001FF0020")
 
+READ_DIRECTORIES = (Directory.AUTHENTICATION_OBJECTS, Directory.PRIVATE_KEYS, Directory.CERTIFICATES)
+"""The directories that identification reads, in this order; data objects wait until one is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is looked for on a card: the application of one of its interfaces.
+
+    Args:
+        aid: its application's DF name.
+        interface: its name in errors.
+        others: DF names that are never taken; an application of a fourth name is, rather than none.
+        directories: which of its directories are read, in this order.
+        keys: the uses that its keys can have.
+        remembered: what its names in the memory begin with: both interfaces show one serial number.
+    """
+
+    aid: bytes
+    interface: str
+    others: frozenset[bytes]
+    directories: tuple[Directory, ...]
+    keys: frozenset[KeyName]
+    remembered: str
+
+    def application(self, applications: tuple[Application, ...]) -> Application:
+        """Its application, wherever EF.DIR has it; one under another AID rather than none.
+
+        Raises:
+            MalformedCardData: EF.DIR names none.
+        """
+        for application in applications:
+            if application.aid == self.aid:
+                return application
+        for application in applications:
+            if application.aid not in self.others:
+                return application
+        raise MalformedCardData(f"EF.DIR names no application for the {self.interface} interface")
+
+
+CONTACT = Side(
+    aid=CONTACT_AID,
+    interface="contact",
+    others=frozenset({CONTACTLESS_AID}),
+    directories=READ_DIRECTORIES,
+    keys=frozenset({KeyName.AUTHENTICATION, KeyName.SIGNATURE, KeyName.ENCRYPTION}),
+    remembered="",
+)
+CONTACTLESS = Side(
+    aid=CONTACTLESS_AID,
+    interface="contactless",
+    others=frozenset({CONTACT_AID}),
+    # No PIN is looked for: none goes over the air.
+    directories=(Directory.PRIVATE_KEYS, Directory.CERTIFICATES),
+    keys=frozenset({KeyName.TECHNICAL}),
+    remembered="contactless-",
+)
+
 _MAGIC = b"ias-ecc layout 1\n"
 """Name and version: another version is unknown, and the card is read again."""
 _EF_DIR = 0x61
 _ODF = 0x31
 _LENGTH_OCTETS = 2
-READ_DIRECTORIES = (Directory.AUTHENTICATION_OBJECTS, Directory.PRIVATE_KEYS, Directory.CERTIFICATES)
-"""The directories that identification reads, in this order; data objects wait until one is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +117,10 @@ class Snapshot:
             raise MalformedCardData("a remembered layout with an unknown directory")
         return cls(records[0][1], records[1][1], tuple((kinds[kind], data) for kind, data in records[2:]))
 
-    @property
-    def is_whole(self) -> bool:
-        """Each kind of directory is there, and none of them is empty."""
+    def is_whole(self, side: Side) -> bool:
+        """Each kind of directory that this side has is there, and none of them is empty."""
         there = {kind for kind, data in self.directories if data}
-        return there.issuperset(READ_DIRECTORIES) and all(data for _, data in self.directories)
+        return there.issuperset(side.directories) and all(data for _, data in self.directories)
 
     def ends_at(self, piece: int) -> bool:
         """Whether a file ends at a multiple of `piece` bytes, where a card that gives no more at once could cut it."""
@@ -99,6 +153,7 @@ class Layout:
         pins: all PINs and PUKs.
         keys: all private keys.
         certificates: all certificates.
+        uses: that its keys can have.
     """
 
     application: Application
@@ -106,24 +161,26 @@ class Layout:
     pins: tuple[PinObject, ...]
     keys: tuple[PrivateKey, ...]
     certificates: tuple[Certificate, ...]
+    uses: frozenset[KeyName] = CONTACT.keys
 
     @classmethod
-    def parse(cls, snapshot: Snapshot) -> Layout:
+    def parse(cls, snapshot: Snapshot, side: Side = CONTACT) -> Layout:
         """Understand the directories.
 
         Raises:
-            MalformedCardData: one cannot be read, or EF.DIR names no contact application.
+            MalformedCardData: one cannot be read, or EF.DIR names no application of this side.
         """
 
         def entries(kind: Directory, parser: Callable[[bytes], tuple[_Entry, ...]]) -> tuple[_Entry, ...]:
             return tuple(entry for found, data in snapshot.directories if found is kind for entry in parser(data))
 
         return cls(
-            contact_application(parse_ef_dir(snapshot.ef_dir)),
+            side.application(parse_ef_dir(snapshot.ef_dir)),
             parse_odf(snapshot.odf)[Directory.DATA_OBJECTS],
             entries(Directory.AUTHENTICATION_OBJECTS, parse_aodf),
             entries(Directory.PRIVATE_KEYS, parse_prkdf),
             entries(Directory.CERTIFICATES, parse_cdf),
+            side.keys,
         )
 
     def key(self, name: KeyName) -> PrivateKey:
@@ -133,13 +190,13 @@ class Layout:
             KeyNotFound: none has this use, or it has no reference.
         """
         for key in self.keys:
-            if _is_usable(key, name):
+            if self._is_usable(key, name):
                 return key
         raise KeyNotFound(f"the card has no {name} key")
 
     def has(self, name: KeyName) -> bool:
         """Whether `key` finds one."""
-        return any(_is_usable(key, name) for key in self.keys)
+        return any(self._is_usable(key, name) for key in self.keys)
 
     def certificate(self, key: PrivateKey) -> Certificate | None:
         """The certificate that shares the key's identifier, or None."""
@@ -163,9 +220,8 @@ class Layout:
         named = [other for other in others if other.identifier == pin.attributes.auth_id]
         return next(iter((*named, *(other for other in others if other.unblocks))), None)
 
-
-def _is_usable(key: PrivateKey, name: KeyName) -> bool:
-    return key.reference is not None and _serves(key, name)
+    def _is_usable(self, key: PrivateKey, name: KeyName) -> bool:
+        return name in self.uses and key.reference is not None and _serves(key, name)
 
 
 def _serves(key: PrivateKey, name: KeyName) -> bool:
@@ -173,22 +229,7 @@ def _serves(key: PrivateKey, name: KeyName) -> bool:
     match name:
         case KeyName.SIGNATURE:
             return non_repudiation
-        case KeyName.AUTHENTICATION:
+        case KeyName.AUTHENTICATION | KeyName.TECHNICAL:
             return KeyUsage.SIGN in key.usage and not non_repudiation
         case KeyName.ENCRYPTION:
             return bool(key.usage & {KeyUsage.DECIPHER, KeyUsage.UNWRAP}) and not non_repudiation
-
-
-def contact_application(applications: tuple[Application, ...]) -> Application:
-    """The application for the contact interface, wherever EF.DIR has it; one under another AID rather than none.
-
-    Raises:
-        MalformedCardData: EF.DIR names none.
-    """
-    for application in applications:
-        if application.aid == CONTACT_AID:
-            return application
-    for application in applications:
-        if application.aid != CONTACTLESS_AID:
-            return application
-    raise MalformedCardData("EF.DIR names no application for the contact interface")

@@ -6,7 +6,7 @@ from cardd_drivers.contract import MalformedCardData, Memory, ObjectNotFound
 from cardd_drivers.ias_ecc.directories import parse_dodf, parse_token_info
 from cardd_drivers.ias_ecc.discovery import discover, read_directory
 from cardd_drivers.ias_ecc.files import CERTIFICATE_MAX, Files
-from cardd_drivers.ias_ecc.layout import Layout, Snapshot
+from cardd_drivers.ias_ecc.layout import CONTACT, Layout, Side, Snapshot
 from cardd_drivers.ias_ecc.objects import DataObject, Path, PrivateKey, TokenInfo
 from cardd_drivers.tlv import Universal, read_header
 
@@ -28,15 +28,17 @@ class Store:
         files: the card's files.
         memory: what is remembered: a hint that is parsed as hostile, and replaced where it cannot be read.
         serial: the card's.
+        side: whose application it is.
 
     Raises:
         The errors of reading the card.
     """
 
-    def __init__(self, files: Files, memory: Memory, serial: str) -> None:
+    def __init__(self, files: Files, memory: Memory, serial: str, side: Side = CONTACT) -> None:
         self._files = files
         self._memory = memory
         self.serial = serial
+        self._side = side
         self._read_now: Snapshot | None = None
         self._token_info = self._remembered_token_info()
         self.layout = self._remembered_layout() or self._read_layout()
@@ -57,11 +59,11 @@ class Store:
         if entry is None:
             raise ObjectNotFound("the card's directory names no certificate for this key")
         name = _CERTIFICATE + entry.identifier.hex()
-        remembered = self._memory.get(self.serial, name)
+        remembered = self._recall(name)
         if remembered is not None and _is_one_sequence(remembered):
             return remembered
         certificate = self._files.read_certificate(self.layout.application, entry.path)
-        self._memory.put(self.serial, name, certificate)
+        self._keep(name, certificate)
         self._read_again_where_cut()
         return certificate
 
@@ -71,7 +73,7 @@ class Store:
         Raises:
             MalformedCardData, UnexpectedResponse: a directory cannot be read.
         """
-        remembered = self._memory.get(self.serial, _DATA_OBJECTS)
+        remembered = self._recall(_DATA_OBJECTS)
         if remembered is not None:
             try:
                 return parse_dodf(remembered)
@@ -80,7 +82,7 @@ class Store:
         paths = self.layout.data_directories[:_DATA_DIRECTORIES_MAX]
         data = b"".join(read_directory(self._files, self.layout.application, path) for path in paths)
         found = parse_dodf(data)
-        self._memory.put(self.serial, _DATA_OBJECTS, data)
+        self._keep(_DATA_OBJECTS, data)
         return found
 
     def pss_reference(self) -> int | None:
@@ -95,7 +97,7 @@ class Store:
         if self._token_info is None:
             data = read_directory(self._files, self.layout.application, _TOKEN_INFO_PATH)
             self._token_info = parse_token_info(data)
-            self._memory.put(self.serial, _CARD_INFO, data)
+            self._keep(_CARD_INFO, data)
         return self.known_pss_reference()
 
     def known_pss_reference(self) -> int | None:
@@ -106,16 +108,16 @@ class Store:
         return None
 
     def _remembered_layout(self) -> Layout | None:
-        stored = self._memory.get(self.serial, _LAYOUT)
+        stored = self._recall(_LAYOUT)
         if stored is None:
             return None
         try:
-            return Layout.parse(Snapshot.decode(stored))
+            return Layout.parse(Snapshot.decode(stored), self._side)
         except MalformedCardData:
             return None
 
     def _remembered_token_info(self) -> TokenInfo | None:
-        stored = self._memory.get(self.serial, _CARD_INFO)
+        stored = self._recall(_CARD_INFO)
         if stored is None:
             return None
         try:
@@ -124,12 +126,18 @@ class Store:
             return None
 
     def _read_layout(self) -> Layout:
-        self._read_now = discover(self._files)
-        layout = Layout.parse(self._read_now)
+        self._read_now = discover(self._files, self._side)
+        layout = Layout.parse(self._read_now, self._side)
         # A directory that is named and was not there may have been a bad moment: it is looked for again next time.
-        if self._read_now.is_whole:
-            self._memory.put(self.serial, _LAYOUT, self._read_now.encode())
+        if self._read_now.is_whole(self._side):
+            self._keep(_LAYOUT, self._read_now.encode())
         return layout
+
+    def _recall(self, name: str) -> bytes | None:
+        return self._memory.get(self.serial, self._side.remembered + name)
+
+    def _keep(self, name: str, value: bytes) -> None:
+        self._memory.put(self.serial, self._side.remembered + name, value)
 
     def _read_again_where_cut(self) -> None:
         """A long certificate may show that the card gives fewer bytes at a time than it was asked for. A directory

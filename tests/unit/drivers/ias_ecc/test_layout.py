@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cardd_drivers.contract import KeyName, KeyNotFound, MalformedCardData
-from cardd_drivers.ias_ecc.layout import Layout, Snapshot, contact_application
+from cardd_drivers.ias_ecc.layout import CONTACT, Layout, Snapshot
 from cardd_drivers.ias_ecc.objects import Application, Directory, KeyUsage
 from tests.support.replay import recorded
 
@@ -83,15 +83,15 @@ def test_the_contact_application_is_found_though_the_contactless_one_comes_first
 def test_the_contact_application_is_preferred_to_any_other() -> None:
     contact = Application(bytes.fromhex("E828BD080F8025000001FF0010"), "", None)
     other = Application(bytes.fromhex("A000000001"), "", None)
-    assert contact_application((other, contact)) is contact
+    assert CONTACT.application((other, contact)) is contact
 
 
 def test_an_application_of_another_name_is_taken_but_never_the_contactless_one() -> None:
     contactless = Application(bytes.fromhex("E828BD080F8025000001FF0020"), "", None)
     other = Application(bytes.fromhex("A000000001"), "", None)
-    assert contact_application((contactless, other)) is other
+    assert CONTACT.application((contactless, other)) is other
     with pytest.raises(MalformedCardData):
-        contact_application((contactless,))
+        CONTACT.application((contactless,))
 
 
 def test_keys_are_told_by_their_usage_alone(layout: Layout) -> None:
