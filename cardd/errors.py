@@ -141,6 +141,16 @@ class PinPadFormat(CarddError):
     sentence = N_("The PIN typed on the reader is too short or too long; no try was used. Try again.")
 
 
+class PinPadCannotChange(CarddError):
+    """The reader's PIN pad takes a PIN, but no new one; the computer was not allowed to take it."""
+
+    short_name = "PinPadCannotChange"
+    sentence = N_(
+        "This reader's PIN pad cannot set a new PIN. To have the codes typed on the computer, where a program could "
+        "see them, allow it (option without-pin-pad, --without-pin-pad of cardctl), or use another reader."
+    )
+
+
 class LastTry(CarddError):
     """One try of the PIN is left, and nobody said that it may be spent. The card has not seen it."""
 

@@ -32,7 +32,7 @@ from cardd.errors import (
 )
 from cardd.sessions.descriptors import read_secret
 from cardd.sessions.notices import Notice
-from cardd.sessions.pin import LENGTH_MAX, PinQuestion, require_tries
+from cardd.sessions.pin import LENGTH_MAX, PinQuestion, Purpose, require_tries
 from cardd.sessions.secret import Secret
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,9 @@ class Agents:
     async def told_on_reader(self, uid: int, login_session: str | None, question: PinQuestion) -> AsyncIterator[None]:
         """Tell the user of a login session, for the length of a block, to type on the reader."""
         telling = asyncio.get_running_loop().create_task(
-            self.notify(uid, login_session, Notice.PIN_PAD, question.holder, reader=question.reader)
+            self.notify(
+                uid, login_session, Notice.PIN_PAD, question.holder, reader=question.reader, purpose=question.purpose
+            )
         )
         try:
             yield
@@ -190,7 +192,14 @@ class Agents:
         return ask
 
     async def notify(
-        self, uid: int, login_session: str | None, notice: Notice, holder: str, *, reader: str = ""
+        self,
+        uid: int,
+        login_session: str | None,
+        notice: Notice,
+        holder: str,
+        *,
+        reader: str = "",
+        purpose: Purpose | None = None,
     ) -> Caller:
         """See `cardd.sessions.notices.Messenger`.
 
@@ -199,6 +208,8 @@ class Agents:
         """
         for agent in self._of(uid, login_session, AgentAbility.NOTICE):
             details = {"holder": variant("s", clean(holder)), "reader": variant("s", clean(reader))}
+            if purpose is not None:
+                details["purpose"] = variant("s", purpose.value)
             try:
                 await self._put(agent, self._call(agent, NOTIFY, (notice.value, details)))
             except BusError as error:

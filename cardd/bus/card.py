@@ -24,7 +24,7 @@ from cardd.pki.revocation.finding import Revocation
 from cardd.pki.trust import Trust
 from cardd.sessions.account import What
 from cardd.sessions.pin import DescriptorPin, PinQuestion, PinSource
-from cardd.sessions.pin_change import change_pin, unblock_pin
+from cardd.sessions.pin_change import change_pin, change_pin_on_pad, unblock_pin, unblock_pin_on_pad
 from cardd.sessions.presence import Presence
 from cardd.sessions.registry import Sessions
 from cardd.sessions.secret import Secret
@@ -87,19 +87,25 @@ class CardInterface(Interface):
 
     @method("a{sv}", in_names=("options",))
     async def change_pin(self, call: Call, options: dict[str, Any]) -> None:
-        """Ask for the PIN and a new one."""
-        wish = _wish(options)
+        """Ask for the PIN and a new one; on the reader where it has a PIN pad."""
+        wish = _wish_for_change(options)
         admission = await self._admit(call, Action.AUTHENTICATE, interactive=wish.may_ask)
-        asking = _Asking(self._agents, admission.facts, wish)
-        await self._changing(change_pin(self.presence, self._sessions.account, call.caller, asking))
+        of = (self.presence, self._sessions.account, call.caller)
+        if self._by_pad(wish):
+            await self._changing(change_pin_on_pad(*of, _OnReader(self._agents, admission.facts, wish)))
+        else:
+            await self._changing(change_pin(*of, _Asking(self._agents, admission.facts, wish)))
 
     @method("a{sv}", in_names=("options",))
     async def unblock_pin(self, call: Call, options: dict[str, Any]) -> None:
-        """Ask for the unblocking code and a new PIN."""
-        wish = _wish(options)
+        """Ask for the unblocking code and a new PIN; on the reader where it has a PIN pad."""
+        wish = _wish_for_change(options)
         admission = await self._admit(call, Action.AUTHENTICATE, interactive=wish.may_ask)
-        asking = _Asking(self._agents, admission.facts, wish)
-        await self._changing(unblock_pin(self.presence, self._sessions.account, call.caller, asking))
+        of = (self.presence, self._sessions.account, call.caller)
+        if self._by_pad(wish):
+            await self._changing(unblock_pin_on_pad(*of, _OnReader(self._agents, admission.facts, wish)))
+        else:
+            await self._changing(unblock_pin(*of, _Asking(self._agents, admission.facts, wish)))
 
     @method("sa{sv}", "ay", in_names=("label", "options"), out_names=("value",))
     async def read_object(self, call: Call, label: str, options: dict[str, Any]) -> bytes:
@@ -189,6 +195,10 @@ class CardInterface(Interface):
         call.guard = session.guard
         return session_path(session)
 
+    def _by_pad(self, wish: _Wish) -> bool:
+        """Whether new codes are typed on the reader: where it has a PIN pad, unless the caller wants it otherwise."""
+        return self.presence.card.pin_pad and not wish.without_pin_pad
+
     async def _changing(self, work: Awaitable[None]) -> None:
         await work
         self._sessions.changed(self.presence)
@@ -200,11 +210,20 @@ class _Wish:
 
     may_ask: bool
     last_try: bool
+    without_pin_pad: bool = False
 
 
 def _wish(options: dict[str, Any]) -> _Wish:
     given = typed_options(options, {names.OPTION_LAST_TRY: "b"})
     return _Wish(may_ask(options), given.get(names.OPTION_LAST_TRY, False))
+
+
+def _wish_for_change(options: dict[str, Any]) -> _Wish:
+    given = typed_options(options, {names.OPTION_LAST_TRY: "b", names.OPTION_WITHOUT_PIN_PAD: "b"})
+    last_try, without_pin_pad = (
+        given.get(name, False) for name in (names.OPTION_LAST_TRY, names.OPTION_WITHOUT_PIN_PAD)
+    )
+    return _Wish(may_ask(options), last_try, without_pin_pad)
 
 
 class _Asking:

@@ -21,6 +21,7 @@ OPTION_NO_USER_INTERACTION = "no-user-interaction"
 """Boolean option of every method that may ask the user something."""
 
 OPTION_LAST_TRY = "last-try"
+OPTION_WITHOUT_PIN_PAD = "without-pin-pad"
 """Boolean option of the methods that present a PIN or an unblocking code: its last try may be spent."""
 
 NO_OBJECT = "/"

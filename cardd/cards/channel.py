@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cardd.readers.insertion import Departure, Insertion
-from cardd.readers.pin_pad import ENTRY_SECONDS, verify_code, verify_structure
+from cardd.readers.pin_pad import PadCodes, modify_structure, pad_codes, seconds_for, verify_structure
 from cardd.readers.stack import CardHandle, Code, PcscError
-from cardd_drivers.apdu import Command, PinEntry, Response, Secrecy
+from cardd_drivers.apdu import Command, NewPinEntry, PinEntry, Response, Secrecy
 from cardd_drivers.contract import (
     CardError,
     CardMute,
@@ -91,8 +91,7 @@ class CardChannel:
         self._traffic = traffic
         self.secret_presented = False
         """Whether a PIN or a PUK went out: the card may stand verified."""
-        self._pad_code: int | None = None
-        self._pad_asked = False
+        self._pad: PadCodes | None = None
 
     @property
     def atr(self) -> bytes:
@@ -114,7 +113,7 @@ class CardChannel:
         if command.entry is None:
             self._checkpoint()
         else:
-            self._checkpoint(ENTRY_SECONDS)
+            self._checkpoint(seconds_for(command.entry))
         require_present(self._insertion)
         self.secret_presented |= command.secrecy is Secrecy.SECRET_DATA
         octets = encode(command, self.transport)
@@ -135,13 +134,12 @@ class CardChannel:
         return response
 
     @property
-    def has_pin_pad(self) -> bool:
-        """Whether the reader has a PIN pad that verifies PINs."""
-        if not self._pad_asked:
-            self._pad_code, self._pad_asked = verify_code(self._handle), True
-        return self._pad_code is not None
+    def pad(self) -> PadCodes:
+        """What the reader's PIN pad offers; nothing where it has none."""
+        self._pad = self._pad or pad_codes(self._handle)
+        return self._pad
 
-    def _exchange(self, octets: memoryview, entry: PinEntry | None) -> bytes:
+    def _exchange(self, octets: memoryview, entry: PinEntry | NewPinEntry | None) -> bytes:
         self._traffic.commands += 1
         self._traffic.sent += len(octets)
         try:
@@ -151,10 +149,14 @@ class CardChannel:
         self._traffic.received += len(raw)
         return raw
 
-    def _by_pad(self, octets: memoryview, entry: PinEntry) -> bytes:
-        if not self.has_pin_pad or self._pad_code is None:
-            raise ReaderFailure("it has no PIN pad")
-        return self._handle.control(self._pad_code, verify_structure(octets, entry))
+    def _by_pad(self, octets: memoryview, entry: PinEntry | NewPinEntry) -> bytes:
+        if isinstance(entry, PinEntry):
+            code, structure = self.pad.verify, verify_structure(octets, entry)
+        else:
+            code, structure = self.pad.modify, modify_structure(octets, entry)
+        if code is None:
+            raise ReaderFailure("it has no PIN pad for this")
+        return self._handle.control(code, structure)
 
 
 def encode(command: Command, transport: Transport) -> memoryview:

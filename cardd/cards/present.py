@@ -182,7 +182,12 @@ class PresentCard:
     @property
     def pin_pad(self) -> bool:
         """The reader has a PIN pad; known once the card is."""
-        return self._seat.has_pin_pad
+        return self._seat.pad.verify is not None
+
+    @property
+    def pin_pad_changes(self) -> bool:
+        """New PINs can be typed on that pad, too."""
+        return self.pin_pad and self._seat.pad.modify is not None
 
     @property
     def is_held(self) -> bool:

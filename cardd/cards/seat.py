@@ -10,6 +10,7 @@ from typing import TypeVar
 from cardd.cards.channel import Checkpoint
 from cardd.cards.connection import HoldMode
 from cardd.cards.way import Link, NoDriver, Way
+from cardd.readers.pin_pad import PadCodes
 from cardd.readers.stack import Context, Disposition, Share
 from cardd_drivers.contract import (
     Capabilities,
@@ -81,8 +82,8 @@ class Seat:
         self._mode = mode
         self._serial: str | None = None
         self._held: _Held | None = None
-        self.has_pin_pad = False
-        """Whether the reader has a PIN pad, once the card was identified."""
+        self.pad = PadCodes()
+        """What the reader's PIN pad offers, once the card was identified."""
 
     @property
     def is_held(self) -> bool:
@@ -127,7 +128,7 @@ class Seat:
             with connection.transaction():
                 card = connection.card()
                 known = self._learn(self._named(card), card)
-            self.has_pin_pad = connection.has_pin_pad
+            self.pad = connection.pad
         except BaseException as error:
             connection.close(Disposition.RESET if isinstance(error, CardMute) else Disposition.LEAVE)
             raise

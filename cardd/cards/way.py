@@ -10,6 +10,7 @@ from cardd.cards.channel import Checkpoint, Traffic, require_present
 from cardd.cards.connection import Connection, open_connection
 from cardd.cards.drivers import Drivers
 from cardd.readers.insertion import Insertion, TokenPlace
+from cardd.readers.pin_pad import PadCodes
 from cardd.readers.stack import Code, Context, Disposition, PcscStack, Share
 from cardd_drivers.contract import Card, CardError, CardMute, Driver, Memory
 from cardd_drivers.token_source import OpenToken
@@ -23,8 +24,8 @@ class Link(Protocol):
     """One connection; belongs to the thread that opened it."""
 
     @property
-    def has_pin_pad(self) -> bool:
-        """The user can type a PIN at the reader."""
+    def pad(self) -> PadCodes:
+        """What the user can type at the reader."""
 
     @property
     def tries_may_differ(self) -> bool:
@@ -104,8 +105,8 @@ class _PcscLink:
         self.close = connection.close
 
     @property
-    def has_pin_pad(self) -> bool:
-        return self._connection.channel.has_pin_pad
+    def pad(self) -> PadCodes:
+        return self._connection.channel.pad
 
     @property
     def tries_may_differ(self) -> bool:
@@ -141,7 +142,7 @@ class TokenWay:
 
 
 class _TokenLink:
-    has_pin_pad = False
+    pad = PadCodes()
     tries_may_differ = True
 
     def __init__(self, opened: OpenToken) -> None:

@@ -177,7 +177,7 @@ def consent_question(request: ConsentRequest) -> str:
 def notice_text(notice: NoticeRequest) -> str | None:
     """What the user is told, as lines of plain text; None for a kind that is not known here."""
     if notice.kind == "pin-pad":
-        return on_reader_text(notice.reader)
+        return on_reader_text(notice.reader, notice.purpose)
     if notice.kind != "journal":
         return None
     lines = [
@@ -192,9 +192,22 @@ def notice_text(notice: NoticeRequest) -> str | None:
     return "\n".join(line for line in lines if line)
 
 
-def on_reader_text(reader: str) -> str:
-    """Where the PIN is typed, with a reader that has a PIN pad."""
-    return _("Type the PIN on the reader {reader}, not here, and press OK there.").format(reader=wording.clean(reader))
+def on_reader_text(reader: str, purpose: str = PinPurpose.AUTHENTICATE) -> str:
+    """What is typed where, with a reader that has a PIN pad.
+
+    Args:
+        reader: its name.
+        purpose: of the first code, a `PinPurpose`.
+    """
+    if purpose == PinPurpose.CHANGE_CURRENT:
+        text = _("Type on the reader {reader}, not here: the present PIN, then the new one twice; OK after each.")
+    elif purpose == PinPurpose.UNBLOCK_PUK:
+        text = _(
+            "Type on the reader {reader}, not here: the unblocking code (PUK), then the new PIN twice; OK after each."
+        )
+    else:
+        text = _("Type the PIN on the reader {reader}, not here, and press OK there.")
+    return text.format(reader=wording.clean(reader))
 
 
 def pin_question(request: PinRequest) -> str:

@@ -26,6 +26,10 @@ LastTryOption = Annotated[
     bool,
     typer.Option("--last-try", help=N_("Allow the last try to be spent: another wrong code blocks the card.")),
 ]
+WithoutPinPadOption = Annotated[
+    bool,
+    typer.Option("--without-pin-pad", help=N_("Type the codes here even where the reader has a PIN pad.")),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="OUT", help=N_("Write to this file instead of the standard output.")),

@@ -54,13 +54,15 @@ class PinRequest:
 @dataclass(frozen=True, slots=True)
 class NoticeRequest:
     """What the user is to be told, in the agent's own words: `kind` says what (journal: that each use of the card is
-    written down, for how long, how holders see their own entries; pin-pad: that the PIN is to be typed on `reader`,
-    now), `holder` whom.
+    written down, for how long, how holders see their own entries; pin-pad: that codes are to be typed on `reader`,
+    now), `holder` whom; `purpose`, a `PinPurpose`, which codes: change-current and unblock-puk mean that a new PIN
+    follows, twice.
     """
 
     kind: str
     holder: str
     reader: str = ""
+    purpose: str = PinPurpose.AUTHENTICATE
 
 
 class Agent(ABC):
@@ -207,9 +209,13 @@ class AgentFace:
             AgentFailed: nobody saw it.
             Cancelled: as `request_pin`.
         """
-        if not await self._ask(
-            self._agent.notify(NoticeRequest(kind, take(details, "holder", str, ""), take(details, "reader", str, "")))
-        ):
+        notice = NoticeRequest(
+            kind,
+            take(details, "holder", str, ""),
+            take(details, "reader", str, ""),
+            take(details, "purpose", str, PinPurpose.AUTHENTICATE.value),
+        )
+        if not await self._ask(self._agent.notify(notice)):
             raise AgentFailed(reason="it did not show the notice")
 
     def cancel(self) -> None:

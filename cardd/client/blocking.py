@@ -184,9 +184,15 @@ class Card:
         new: SecretBytes | None = None,
         ask: Ask | None = None,
         last_try: bool = False,
+        without_pin_pad: bool = False,
     ) -> None:
         """As `cardd.client.Card.change_pin`."""
-        self._loop.run(self.info.change_pin(current=current, new=new, agent=_agent(ask), last_try=last_try))
+        agent = _agent(ask)
+        self._loop.run(
+            self.info.change_pin(
+                current=current, new=new, agent=agent, last_try=last_try, without_pin_pad=without_pin_pad
+            )
+        )
 
     def unblock_pin(
         self,
@@ -195,9 +201,13 @@ class Card:
         new: SecretBytes | None = None,
         ask: Ask | None = None,
         last_try: bool = False,
+        without_pin_pad: bool = False,
     ) -> None:
         """As `cardd.client.Card.unblock_pin`."""
-        self._loop.run(self.info.unblock_pin(puk=puk, new=new, agent=_agent(ask), last_try=last_try))
+        agent = _agent(ask)
+        self._loop.run(
+            self.info.unblock_pin(puk=puk, new=new, agent=agent, last_try=last_try, without_pin_pad=without_pin_pad)
+        )
 
     def get_holder(self) -> Holder:
         """As `cardd.client.Card.get_holder`."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cardd.bus.descriptors import OwnedFd
-from cardd.bus.names import CARD, OPTION_LAST_TRY, OPTION_NO_USER_INTERACTION, SESSION
+from cardd.bus.names import CARD, OPTION_LAST_TRY, OPTION_NO_USER_INTERACTION, OPTION_WITHOUT_PIN_PAD, SESSION
 from cardd.bus.transport import RemoteMethod
 from cardd.client.agent import Agent, PinPurpose, PreparedAnswers
 from cardd.client.consent import Access, Document, access_from
@@ -123,20 +123,23 @@ class Card:
         new: SecretBytes | None = None,
         agent: Agent | None = None,
         last_try: bool = False,
+        without_pin_pad: bool = False,
     ) -> None:
         """Change the PIN.
 
         Args:
             current: present PIN; with `new`, nobody is asked. Both are wiped.
             new: the PIN to be.
-            agent: asks for both; None: the agent that is registered.
+            agent: asks for both; None: the agent that is registered. With a PIN pad it is told only.
             last_try: as for `authenticate`.
+            without_pin_pad: ask on the computer although the reader has a PIN pad; so it is where `new` is given.
 
         Raises:
-            PinIncorrect, PinBlocked, LastTry, PinFormat, NoAgent, NotAuthorizedDismissed and others of `cardd.errors`.
+            PinIncorrect, PinBlocked, LastTry, PinFormat, NoAgent, NotAuthorizedDismissed, PinPadCannotChange and others
+            of `cardd.errors`.
         """
         answers = {PinPurpose.CHANGE_CURRENT: current, PinPurpose.CHANGE_NEW: new}
-        await self._with_answers("ChangePin", answers, agent, last_try=last_try)
+        await self._with_answers("ChangePin", answers, agent, _change_options(last_try, without_pin_pad))
 
     async def unblock_pin(
         self,
@@ -145,20 +148,23 @@ class Card:
         new: SecretBytes | None = None,
         agent: Agent | None = None,
         last_try: bool = False,
+        without_pin_pad: bool = False,
     ) -> None:
         """Unblock the PIN with the unblocking code, and set a new one.
 
         Args:
             puk: the unblocking code; with `new`, nobody is asked. Both are wiped.
             new: the PIN to be.
-            agent: asks for both; None: the agent that is registered.
+            agent: asks for both; None: the agent that is registered. With a PIN pad it is told only.
             last_try: as for `authenticate`.
+            without_pin_pad: ask on the computer although the reader has a PIN pad; so it is where `new` is given.
 
         Raises:
-            PukIncorrect, PukBlocked, LastPukTry, PukFormat, PinFormat, NoAgent and others of `cardd.errors`.
+            PukIncorrect, PukBlocked, LastPukTry, PukFormat, PinFormat, NoAgent, PinPadCannotChange and others of
+            `cardd.errors`.
         """
         answers = {PinPurpose.UNBLOCK_PUK: puk, PinPurpose.UNBLOCK_NEW: new}
-        await self._with_answers("UnblockPin", answers, agent, last_try=last_try)
+        await self._with_answers("UnblockPin", answers, agent, _change_options(last_try, without_pin_pad))
 
     async def get_holder(self) -> Holder:
         """Ask who the card belongs to."""
@@ -179,14 +185,19 @@ class Card:
         return value
 
     async def _with_answers(
-        self, member: str, answers: Mapping[PinPurpose, SecretBytes | None], agent: Agent | None, *, last_try: bool
+        self,
+        member: str,
+        answers: Mapping[PinPurpose, SecretBytes | None],
+        agent: Agent | None,
+        options: Mapping[str, Option],
     ) -> None:
         given = {purpose: answer for purpose, answer in answers.items() if answer is not None}
         prepared = PreparedAnswers(given)
         try:
             async with self._link.core.agent(prepared if given else agent):
-                options = {OPTION_LAST_TRY: True} if last_try else {}
-                await self._call(member, "a{sv}", "", options, patience=None)
+                # Codes that are in the computer already are not typed once more.
+                wanted = {**options, **({OPTION_WITHOUT_PIN_PAD: True} if given else {})}
+                await self._call(member, "a{sv}", "", wanted, patience=None)
         finally:
             prepared.wipe()
 
@@ -382,6 +393,11 @@ class Session:
     ) -> Any:
         method = RemoteMethod(SESSION, member, takes, returns)
         return await self._link.call(method, *values, gone=lambda: session_gone(self._link), patience=patience)
+
+
+def _change_options(last_try: bool, without_pin_pad: bool) -> dict[str, Option]:
+    wanted = {OPTION_LAST_TRY: last_try, OPTION_WITHOUT_PIN_PAD: without_pin_pad}
+    return {name: True for name, value in wanted.items() if value}
 
 
 def reader_from(path: str, properties: Properties) -> Reader:

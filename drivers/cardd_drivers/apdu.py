@@ -47,6 +47,32 @@ class PinEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class NewPinEntry:
+    """A new PIN that the user types twice on the reader; the present one before it, where `old` says where that goes.
+
+    Args:
+        minimum, maximum: number of digits, of either.
+        block: length of either's block, 1 to 15 bytes; what the digits do not fill stays as the command has it.
+        old: position of the present PIN's block in the data field, 0 to 255; None: it is not asked for.
+        new: position of the new PIN's block.
+
+    Raises:
+        ValueError: a field is out of its range.
+    """
+
+    minimum: int
+    maximum: int
+    block: int
+    old: int | None
+    new: int
+
+    def __post_init__(self) -> None:
+        positions = all(0 <= position <= 0xFF for position in (self.old or 0, self.new))
+        if not (0 <= self.minimum <= self.maximum <= self.block <= 0x0F and self.block and positions):
+            raise ValueError(f"no PIN pad takes {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A command APDU with short lengths.
 
@@ -55,7 +81,7 @@ class Command:
         data: the command data field, 0 to 255 bytes. A secret's buffer is kept as it is, so that its owner can wipe it.
         le: expected length, 1 to 256 (256 is coded 00), or None when no response data is expected.
         secrecy: what a trace must hide.
-        entry: the reader's PIN pad puts a PIN into the data and sends the command itself.
+        entry: the reader's PIN pad puts a PIN, or an old and a new one, into the data and sends the command itself.
 
     Raises:
         ValueError: a field is out of its range.
@@ -68,7 +94,7 @@ class Command:
     data: bytes | SecretBytes = b""
     le: int | None = None
     secrecy: Secrecy = Secrecy.PUBLIC
-    entry: PinEntry | None = None
+    entry: PinEntry | NewPinEntry | None = None
 
     def __post_init__(self) -> None:
         for field, value in (("CLA", self.cla), ("INS", self.ins), ("P1", self.p1), ("P2", self.p2)):

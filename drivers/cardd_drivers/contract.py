@@ -232,6 +232,21 @@ class Card(Protocol):
             As `verify_pin`; `PinError.reference` tells whether the PUK or the new PIN is meant.
         """
 
+    def change_pin_on_pad(self) -> None:
+        """`change_pin`, with the present PIN and the new one, twice, typed on the reader; as `verify_pin_on_pad`.
+
+        Asked for where the channel's reader changes PINs by its pad. The command that sets the PIN has a
+        `Command.entry` of the kind `NewPinEntry`.
+        """
+
+    def unblock_pin_on_pad(self) -> None:
+        """`unblock_pin`, with the unblocking code and the new PIN, twice, typed on the reader.
+
+        Raises:
+            As `change_pin_on_pad`; `PinError.reference` as `unblock_pin`. Once the code was accepted, a new PIN that
+            fails (PinPadFailed) leaves the old one as it was.
+        """
+
     def sign(self, key: KeyName, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:
         """Sign a SHA-256 digest (32 bytes).
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cardsim import profiles
 from cardsim.control import ControlServer
@@ -16,9 +17,18 @@ if TYPE_CHECKING:
 
     from cardsim.transports.inprocess import InProcessPcsc
 
+_Choice = TypeVar("_Choice")
 _OPTIONS = ("control", "home", "inserted", "pin-pad", "profile", "reader", "timing")
 _DEFAULT_READER = "Simulated Reader 00 00"
 _YES_NO = {"yes": True, "no": False}
+
+
+class _Pad(enum.Enum):
+    VERIFIES = enum.auto()
+    FULL = enum.auto()
+
+
+_PADS = {"yes": _Pad.FULL, "no": None, "verify-only": _Pad.VERIFIES}
 
 
 def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPcsc:
@@ -40,8 +50,8 @@ def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPc
         profiles.load(profile)  # a wrong one is told now, not at the first insertion
     cupboard = CardCupboard(Path(options["home"]) if "home" in options else None, timing=timing)
     reader = stack.add_reader(options.get("reader", _DEFAULT_READER))
-    if _yes_no(options, "pin-pad"):
-        reader.add_pin_pad()
+    if pad := _chosen(options, "pin-pad", _PADS):
+        reader.add_pin_pad(changes_pins=pad is _Pad.FULL)
     desk = ControlDesk(stack, cupboard, profile)
     if "control" in options:
         server = ControlServer(Path(options["control"]), desk)
@@ -57,7 +67,11 @@ def start_stack(stack: InProcessPcsc, options: Mapping[str, str]) -> InProcessPc
 
 
 def _yes_no(options: Mapping[str, str], name: str) -> bool:
-    value = _YES_NO.get(options.get(name, "no"))
-    if value is None:
-        raise ValueError(f"option {name!r} of the cardsim backend is yes or no, not {options[name]!r}")
-    return value
+    return _chosen(options, name, _YES_NO)
+
+
+def _chosen(options: Mapping[str, str], name: str, choices: Mapping[str, _Choice]) -> _Choice:
+    given = options.get(name, "no")
+    if given not in choices:
+        raise ValueError(f"option {name!r} of the cardsim backend is {' or '.join(choices)}, not {given!r}")
+    return choices[given]

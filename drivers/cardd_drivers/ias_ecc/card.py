@@ -129,6 +129,18 @@ class IasEccCard:
         pins.require_format(target, new, ErrorReference.PIN)
         self._pins.unblock(self._application, target, unblocking, puk, new)
 
+    def change_pin_on_pad(self) -> None:
+        """Replace the PIN; the reader's pad asks for the present and for the new one."""
+        self._pins.change_on_pad(self._application, self._pin())
+
+    def unblock_pin_on_pad(self) -> None:
+        """Set a new PIN with the PUK; the reader's pad asks for both.
+
+        Raises:
+            ObjectNotFound: the card's directory names no PUK.
+        """
+        self._pins.unblock_on_pad(self._application, self._pin(), self._puk())
+
     def sign(self, key: KeyName, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:
         """Sign a SHA-256 digest.
 

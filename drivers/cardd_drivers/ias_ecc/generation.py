@@ -85,6 +85,12 @@ class Pins(Protocol):
     ) -> None:
         """Set a new PIN with the PUK."""
 
+    def change_on_pad(self, application: Application, pin: PinObject) -> None:
+        """`change`, with both typed on the reader."""
+
+    def unblock_on_pad(self, application: Application, pin: PinObject, puk: PinObject) -> None:
+        """`unblock`, with both typed on the reader."""
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cardd_drivers.apdu import SW, Command, PinEntry, Response, StatusWord
+from cardd_drivers.apdu import SW, Command, NewPinEntry, PinEntry, Response, StatusWord
 from cardd_drivers.contract import (
     ErrorReference,
     MalformedCardData,
@@ -82,12 +82,27 @@ def pad_entry(pin: PinObject) -> tuple[bytearray, PinEntry]:
     """The PIN block before a pad fills it, and how it does.
 
     Raises:
-        MalformedCardData: the PIN is no ASCII digits in a padded block of 15 bytes at most: a pad cannot form it.
+        MalformedCardData: the PIN is no ASCII digits in a block of 15 bytes at most, which they fill or padding does: a
+            pad cannot form it.
     """
-    padded_block = PinFlag.NEEDS_PADDING in pin.flags and pin.pad is not None and pin.stored <= _PAD_BLOCK_MAX
-    if pin.type is not PinType.ASCII_NUMERIC or not padded_block:
+    padding = PinFlag.NEEDS_PADDING in pin.flags
+    size = pin.stored if padding else pin.maximum
+    filled = pin.minimum == pin.maximum == size or (padding and pin.pad is not None)
+    if pin.type is not PinType.ASCII_NUMERIC or not filled or not 0 < size <= _PAD_BLOCK_MAX:
         raise MalformedCardData("a PIN that a PIN pad cannot form")
-    return bytearray([pin.pad or 0]) * pin.stored, PinEntry(pin.minimum, pin.maximum, position=0, block=pin.stored)
+    return bytearray([pin.pad or 0]) * size, PinEntry(pin.minimum, pin.maximum, position=0, block=size)
+
+
+def pad_new_entry(pin: PinObject, *, with_old: bool) -> tuple[bytearray, NewPinEntry]:
+    """The PIN blocks before a pad fills them with the present PIN, where that is wanted, and with the new one.
+
+    Raises:
+        MalformedCardData: as `pad_entry`.
+    """
+    block, entry = pad_entry(pin)
+    new = entry.block if with_old else 0
+    blocks = bytearray(block * 2 if with_old else block)
+    return blocks, NewPinEntry(entry.minimum, entry.maximum, entry.block, old=0 if with_old else None, new=new)
 
 
 def status(response: Response, command: Command) -> PinStatus:

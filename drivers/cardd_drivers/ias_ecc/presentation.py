@@ -59,8 +59,10 @@ class Presentation:
             command = make(pin.reference, block)
             pins.require_accepted(self._exchange.send(command), command, meant)
 
-    def present_by_pad(self, application: Application, pin: PinObject) -> None:
-        """VERIFY with the PIN that the user types on the reader.
+    def present_by_pad(
+        self, application: Application, pin: PinObject, meant: ErrorReference = ErrorReference.PIN
+    ) -> None:
+        """VERIFY with the PIN, or the PUK, that the user types on the reader.
 
         Raises:
             PinPadFailed, PinIncorrect, PinBlocked, SecurityStatusNotSatisfied, UnexpectedResponse.
@@ -69,6 +71,29 @@ class Presentation:
         self._select_for(application, pin)
         block, entry = pins.pad_entry(pin)
         command = replace(commands.verify(pin.reference, block), entry=entry)
+        pins.require_accepted(self._exchange.send(command), command, meant)
+
+    def replace_by_pad(
+        self,
+        application: Application,
+        pin: PinObject,
+        make: Callable[[int, SecretBytes], Command],
+        *,
+        with_old: bool = False,
+    ) -> None:
+        """Send a command that sets a PIN, which the user types on the reader, twice.
+
+        Args:
+            application, pin: as `present`.
+            make: the command, from the reference and the padded block, or blocks.
+            with_old: the present PIN is typed first and goes before the new one.
+
+        Raises:
+            As `present_by_pad`.
+        """
+        self._select_for(application, pin)
+        blocks, entry = pins.pad_new_entry(pin, with_old=with_old)
+        command = replace(make(pin.reference, blocks), entry=entry)
         pins.require_accepted(self._exchange.send(command), command, ErrorReference.PIN)
 
     def send(self, command: Command) -> None:

@@ -99,6 +99,14 @@ class IsolatedCard:
         """Never asked for: a token is in no reader with a PIN pad of ours."""
         raise PinPadFailed(PadRefusal.CANCELLED)
 
+    def change_pin_on_pad(self) -> None:
+        """Never asked for, as `verify_pin_on_pad`."""
+        raise PinPadFailed(PadRefusal.CANCELLED)
+
+    def unblock_pin_on_pad(self) -> None:
+        """Never asked for, as `verify_pin_on_pad`."""
+        raise PinPadFailed(PadRefusal.CANCELLED)
+
     def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         """Replace the PIN."""
         self._ask(Ask.SET_PIN, old, new)

@@ -1,7 +1,10 @@
-"""``cardsim insert``, ``remove``, ``fault``, ``status``: what is done to a simulator that runs."""
+"""``cardsim insert``, ``remove``, ``tap``, ``pad``, ``fault``, ``status``: what is done to a simulator that runs."""
 
 from __future__ import annotations
 
+import enum
+import getpass
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -99,6 +102,41 @@ def fault(
         print_json({"faults": armed})
     else:
         print("armed: " + (", ".join(armed) or "nothing"))
+
+
+class PadKey(enum.StrEnum):
+    """What ends an entry on a PIN pad."""
+
+    OK = "ok"
+    CANCEL = "cancel"
+    TIME_OUT = "time-out"
+
+
+def pad(
+    key: Annotated[PadKey, typer.Argument(help="The key; time-out lets the time for the entry pass.")] = PadKey.OK,
+    reader: ReaderOption = None,
+    control: ControlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Type on the PIN pad of the running simulator's reader.
+
+    With ok, the digits come from standard input, a line for each PIN: printf '1234\\n4321\\n4321\\n' | cardsim pad
+    """
+    entries = _typed() if key is PadKey.OK else [""]
+    with failures():
+        for digits in entries:
+            answer = ask(control or default_path(), "pin-pad", reader=reader, key=key.value, digits=digits)
+    if json:
+        print_json(answer)
+    else:
+        print(f"{answer['reader']}: {key.value}, entries: {len(entries)}")
+
+
+def _typed() -> list[str]:
+    """The lines of standard input; on a terminal one, which it does not show."""
+    if sys.stdin.isatty():
+        return [getpass.getpass("digits: ")]
+    return sys.stdin.read().splitlines() or [""]
 
 
 def status(control: ControlOption = None, json: JsonOption = False) -> None:

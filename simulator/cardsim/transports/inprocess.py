@@ -279,7 +279,7 @@ class InProcessPcsc(ScardConstants):
         return _values([[]], exchange)
 
     def SCardControl(self, hcard: int, control_code: int, inbuffer: list[int]) -> list[Any]:
-        """Return ``[result, answer]``: the list of features, or what a PIN by the reader's pad gave."""
+        """Return ``[result, answer]``: the list of features, or what PINs by the reader's pad gave."""
         data = byte_list(inbuffer)
 
         def control() -> list[Any]:
@@ -344,8 +344,8 @@ def create(options: Mapping[str, str]) -> InProcessPcsc:
 
     Args:
         options: ``reader`` name, ``profile``, ``home`` of the fictional PKI and its cards, ``inserted`` (yes or no),
-            ``timing`` of a real card (yes or no), ``pin-pad`` of the reader (yes or no), ``control`` path of its
-            socket; each may be left out.
+            ``timing`` of a real card (yes or no), ``pin-pad`` of the reader (yes, no or verify-only), ``control`` path
+            of its socket; each may be left out.
 
     Raises: ``ValueError`` for an option that is unknown or unfit, named; ``ReaderError``, ``OSError``.
     """

@@ -135,6 +135,12 @@ class SmallCardDriven:
     def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         raise NotImplementedError
 
+    def change_pin_on_pad(self) -> None:
+        raise NotImplementedError
+
+    def unblock_pin_on_pad(self) -> None:
+        raise NotImplementedError
+
     def unblock_pin(self, puk: SecretBytes, new: SecretBytes) -> None:
         raise NotImplementedError
 

@@ -29,3 +29,12 @@ class Cps3Pins:
         """VERIFY of the PUK, then RESET RETRY COUNTER with the new PIN."""
         self._presentation.present(application, puk, commands.verify, puk_characters, meant=ErrorReference.PUK)
         self._presentation.present(application, pin, commands.reset_retry_counter, new)
+
+    def change_on_pad(self, application: Application, pin: PinObject) -> None:
+        """The same command; the pad asks for both PINs and puts them in."""
+        self._presentation.replace_by_pad(application, pin, commands.change_reference_data, with_old=True)
+
+    def unblock_on_pad(self, application: Application, pin: PinObject, puk: PinObject) -> None:
+        """The same commands: the pad asks for the PUK, then for the new PIN."""
+        self._presentation.present_by_pad(application, puk, ErrorReference.PUK)
+        self._presentation.replace_by_pad(application, pin, commands.reset_retry_counter)

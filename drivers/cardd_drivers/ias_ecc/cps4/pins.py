@@ -32,3 +32,14 @@ class Cps4Pins:
         self._presentation.present(application, puk, commands.verify, puk_characters, meant=ErrorReference.PUK)
         self._presentation.send(cps4_commands.reset_retry_counter_alone(pin.reference))
         self._presentation.present(application, pin, cps4_commands.change_to, new)
+
+    def change_on_pad(self, application: Application, pin: PinObject) -> None:
+        """The same commands: the pad asks for the old PIN, then for the new one."""
+        self._presentation.present_by_pad(application, pin)
+        self._presentation.replace_by_pad(application, pin, cps4_commands.change_to)
+
+    def unblock_on_pad(self, application: Application, pin: PinObject, puk: PinObject) -> None:
+        """The same commands: the pad asks for the PUK, then, the counter being reset, for the new PIN."""
+        self._presentation.present_by_pad(application, puk, ErrorReference.PUK)
+        self._presentation.send(cps4_commands.reset_retry_counter_alone(pin.reference))
+        self._presentation.replace_by_pad(application, pin, cps4_commands.change_to)

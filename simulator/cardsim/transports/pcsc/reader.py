@@ -101,10 +101,14 @@ class InProcessReader:
         insertion = self.insertion
         return None if insertion is None else insertion.card.card
 
-    def add_pin_pad(self) -> PinPad:
-        """Give the reader a PIN pad; programs learn of it when they ask for its features."""
+    def add_pin_pad(self, *, changes_pins: bool = True) -> PinPad:
+        """Give the reader a PIN pad; programs learn of it when they ask for its features.
+
+        Args:
+            changes_pins: new PINs can be typed on it, too.
+        """
         with self._manager.lock:
-            self.pin_pad = self.pin_pad or PinPad(self._manager)
+            self.pin_pad = self.pin_pad or PinPad(self._manager, changes_pins=changes_pins)
             return self.pin_pad
 
     def insert(self, card: SimulatedCard) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cardd_drivers.apdu import Command, Response, StatusWord
+from cardd_drivers.apdu import Command, NewPinEntry, PinEntry, Response, StatusWord
 from cardd_drivers.contract import (
     CardError,
     ErrorReference,
@@ -21,11 +21,11 @@ from cardd_drivers.contract import (
 )
 from cardd_drivers.ias_ecc import pin
 from cardd_drivers.ias_ecc.directories import parse_aodf
-from cardd_drivers.ias_ecc.objects import PinType
+from cardd_drivers.ias_ecc.objects import PinObject, PinType
 from tests.support.replay import recorded
 
 COMMAND = Command(0x00, 0x20, 0x00, 0x01)
-REAL = parse_aodf(bytes(recorded("cps3-real").files[bytes.fromhex("3F0000017001")]))[0]
+REAL, REAL_PUK = parse_aodf(bytes(recorded("cps3-real").files[bytes.fromhex("3F0000017001")]))
 EASY = parse_aodf(bytes(recorded("cps3-easy").files[bytes.fromhex("3F0000017001")]))[0]
 WIDE = replace(REAL, minimum=4, maximum=8)
 
@@ -141,3 +141,46 @@ def test_an_accepted_pin_says_nothing() -> None:
 def test_a_status_that_says_nothing_of_a_pin_is_an_error(status: int) -> None:
     with pytest.raises((UnexpectedResponse, SecurityStatusNotSatisfied)):
         pin.status(answered(status), COMMAND)
+
+
+@pytest.mark.parametrize(
+    ("known", "block", "entry"),
+    [
+        (REAL, "FFFFFFFFFFFFFFFF", PinEntry(4, 4, 0, 8)),
+        (WIDE, "FFFFFFFFFFFFFFFF", PinEntry(4, 8, 0, 8)),
+        (REAL_PUK, "0000000000000000", PinEntry(8, 8, 0, 8)),  # no pad character; its digits fill the block
+        (EASY, "FFFFFFFF", PinEntry(4, 4, 0, 4)),
+    ],
+)
+def test_a_pad_gets_the_block_and_the_place_of_the_digits(known: PinObject, block: str, entry: PinEntry) -> None:
+    assert pin.pad_entry(known) == (bytearray.fromhex(block), entry)
+
+
+@pytest.mark.parametrize(
+    ("known", "with_old", "size", "entry"),
+    [
+        (REAL, True, 16, NewPinEntry(4, 4, 8, old=0, new=8)),
+        (REAL, False, 8, NewPinEntry(4, 4, 8, old=None, new=0)),
+        (EASY, True, 8, NewPinEntry(4, 4, 4, old=0, new=4)),
+    ],
+)
+def test_a_pad_gets_the_places_of_the_old_and_the_new_pin(
+    known: PinObject, with_old: bool, size: int, entry: NewPinEntry
+) -> None:
+    block, found = pin.pad_new_entry(known, with_old=with_old)
+    assert (len(block), found) == (size, entry)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        replace(REAL, type=PinType.UTF8),
+        replace(WIDE, pad=None),
+        replace(EASY, maximum=8),  # its length is that of the digits: a pad would have to change Lc
+        replace(REAL, stored=16),
+        replace(EASY, minimum=0, maximum=0),
+    ],
+)
+def test_what_a_pad_cannot_form_is_refused(known: PinObject) -> None:
+    with pytest.raises(MalformedCardData):
+        pin.pad_entry(known)

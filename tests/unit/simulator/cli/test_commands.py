@@ -38,9 +38,9 @@ def control(tmp_path: Path) -> Iterator[str]:
     server.close()
 
 
-def cardsim(*arguments: str) -> Result:
+def cardsim(*arguments: str, typed: str = "") -> Result:
     """Run the command line."""
-    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
+    return CliRunner().invoke(app, arguments, input=typed, env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
 
 def test_profiles_are_listed_with_holder_and_card_type() -> None:
@@ -162,6 +162,27 @@ def test_a_card_is_tapped(control: str) -> None:
     done = cardsim("tap", "--profile", "nurse", "--for", "1", "--reader", "two", "--control", control)
     assert done.output == "two: nurse was here for 1 ms\n"
     assert cardsim("status", "--control", control).output.splitlines()[1] == "two: empty"
+
+
+def test_the_keys_of_a_pin_pad_are_pressed(tmp_path: Path) -> None:
+    stack = InProcessPcsc()
+    pad = stack.add_reader("padded").add_pin_pad()
+    server = ControlServer(tmp_path / "control", ControlDesk(stack, CardCupboard(tmp_path)))
+    server.start()
+    where = ("--control", str(server.path))
+    try:
+        assert cardsim("pad", *where, typed="1234\n4321\n").output == "padded: ok, entries: 2\n"
+        assert cardsim("pad", "cancel", *where).output == "padded: cancel, entries: 1\n"
+        assert cardsim("pad", *where, typed="12a4\n").exit_code == 1
+    finally:
+        server.close()
+    assert pad.keys_waiting() == ("1234", "4321", b"\x64\x01")
+
+
+def test_a_reader_without_a_pad_says_so(control: str) -> None:
+    result = cardsim("pad", "--control", control, typed="1234\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "one has no PIN pad" in result.stderr
 
 
 def test_a_transcript_is_shown_in_words(tmp_path: Path) -> None:
