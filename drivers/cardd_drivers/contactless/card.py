@@ -101,6 +101,14 @@ class ContactlessCard:
         """Raises: ObjectNotFound, always."""
         self._refuse_pin()
 
+    def change_pin_on_pad(self) -> None:
+        """Raises: ObjectNotFound, always."""
+        self._refuse_pin()
+
+    def unblock_pin_on_pad(self) -> None:
+        """Raises: ObjectNotFound, always."""
+        self._refuse_pin()
+
     def change_pin(self, old: SecretBytes, new: SecretBytes) -> None:
         """Raises: ObjectNotFound, always."""
         self._refuse_pin()
