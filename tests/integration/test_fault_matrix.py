@@ -15,8 +15,9 @@ from cardd.sessions import session as sessions
 from cardd.sessions.session import Session
 from cardd_drivers.ias_ecc.card import IasEccCard
 from tests.support.injections import DEPARTURES, INJECTIONS, LAPSES, Injection, disarm
-from tests.support.matrix import TALLY, commands_of, outcome, try_cell
+from tests.support.matrix import commands_of, outcome, try_cell
 from tests.support.operations import Operation, Workbench, workbench
+from tests.support.tally import TALLY
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,25 +43,6 @@ _INDISTINGUISHABLE = {
 }
 """A card that lies well is believed: a plaintext has no form that it could be known by, and whether a PIN was changed,
 nobody can ask without risking a try."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """Cells that were tried, by operation; printed at the end of a run."""
-
-    cells: Counter[str] = field(default_factory=Counter)
-    red: list[str] = field(default_factory=list)
-
-    def lines(self) -> Iterator[str]:
-        """What is printed."""
-        total = sum(self.cells.values())
-        yield f"{total} cells, {total - len(self.red)} green, {len(self.red)} red"
-        for what, count in sorted(self.cells.items()):
-            yield f"  {what}: {count}"
-        yield from (f"  RED {cell}" for cell in self.red)
-
-
-TALLY = Tally()
 
 
 @dataclass(slots=True)
