@@ -13,9 +13,10 @@ from cardd.sessions.states import EndReason
 from cardsim.faults import Fault
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
 from tests.support.core import HOLDER, CoreOn, running_core_on_pcscd
-from tests.support.matrix import TALLY, outcome
+from tests.support.matrix import outcome
 from tests.support.operations import DIGEST, DrawerCard
 from tests.support.pcscd import PcscdUnavailable, PrivatePcscd
+from tests.support.tally import TALLY
 
 COMMANDS_OF_A_SIGNATURE = (1, 2, 3)
 ANSWERS = ("sw@{}:6F00", "sw@{}:6982", "garbage@{}", "truncate@{}", "oversize@{}:300", "sw@{}:6C10")
