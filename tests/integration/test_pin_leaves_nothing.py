@@ -118,7 +118,7 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("cardd")
     with pytest.MonkeyPatch.context() as patching, _pcscd() as pcscd, PrivateBus() as bus:
-        patching.setattr(sys.modules["cardsim.personalise"], "LAYOUTS", MappingProxyType({"cps3": _with_long_pins()}))
+        patching.setattr(sys.modules["cardsim.personalise"], "LAYOUTS", MappingProxyType({"cps3": with_long_pins()}))
         process = CarddProcess(
             folder,
             bus.address,
@@ -139,7 +139,8 @@ def _pcscd() -> Iterator[PrivatePcscd]:
         pytest.skip(f"pcscd unavailable: {reason}")
 
 
-def _with_long_pins() -> Layout:
+def with_long_pins() -> Layout:
+    """A CPS3 whose PINs may fill their block of eight."""
     pin, puk = cps3.LAYOUT.reference_data
     return replace(cps3.LAYOUT, reference_data=(replace(pin, policy=PinPolicy(4, 8, 8), max_length=8), puk))
 

@@ -12,6 +12,7 @@ A function returns its result first: ``SCardConnect`` gives ``[result, handle, p
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardsim.transports.pcsc import connections
@@ -22,6 +23,7 @@ from cardsim.transports.pcsc.exchange import control as control_reader
 from cardsim.transports.pcsc.manager import Manager, ScardError
 from cardsim.transports.pcsc.pin_pad import CONTROL_BASE
 from cardsim.transports.pcsc.reader import InProcessReader
+from cardsim.transports.pcsc.remote import RemotePcsc
 from cardsim.transports.pcsc.status import wait_for_change
 from cardsim.transports.reader import ReaderError
 
@@ -339,16 +341,20 @@ def _values(blank: list[Any], action: Callable[[], list[Any]]) -> list[Any]:
         return [error.code, *blank]
 
 
-def create(options: Mapping[str, str]) -> InProcessPcsc:
+def create(options: Mapping[str, str]) -> InProcessPcsc | RemotePcsc:
     """Make a stack as a daemon's configuration describes it (entry point group ``cardd.pcsc``).
 
     Args:
         options: ``reader`` name, ``profile``, ``home`` of the fictional PKI and its cards, ``inserted`` (yes or no),
             ``timing`` of a real card (yes or no), ``pin-pad`` of the reader (yes, no or verify-only), ``control`` path
-            of its socket; each may be left out.
+            of its socket; each may be left out. Or ``pcsc-socket`` alone: of the ``PcscServer`` that it stands for.
 
     Raises: ``ValueError`` for an option that is unknown or unfit, named; ``ReaderError``, ``OSError``.
     """
+    if "pcsc-socket" in options:
+        if len(options) > 1:
+            raise ValueError("option 'pcsc-socket' of the cardsim backend stands alone")
+        return RemotePcsc(Path(options["pcsc-socket"]))
     from cardsim.control_stack import start_stack  # noqa: PLC0415  # the cards are needed where a daemon asks for them
 
     return start_stack(InProcessPcsc(as_pyscard=False), options)

@@ -323,6 +323,7 @@ def test_create_inserts_the_card_of_the_profile(tmp_path: Path, monkeypatch: pyt
     small_keys = functools.partial(PkiStore, authority_key_bits=2048)
     monkeypatch.setattr(control_cards, "PkiStore", small_keys)
     stack = create({"reader": NAME, "home": str(tmp_path), "profile": "nurse", "inserted": "yes"})
+    assert isinstance(stack, InProcessPcsc)
     client = Client(stack)
     assert client.transmit([0x00, 0x20, 0x00, 0x01, 0x00])[1][0] == 0x63
     stack.close()
