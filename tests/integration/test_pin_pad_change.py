@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -271,6 +272,27 @@ async def test_the_caller_may_have_an_agent_asked_all_the_same(card: tuple[Cardd
     with pytest.raises(CarddError) as raised:
         await one.change_pin(agent=Told(), without_pin_pad=True)
     assert raised.value.short_name == "AgentFailed", "it was asked, and it wants not to be"
+
+
+async def test_cardctl_asks_before_the_pad_may_spend_the_last_try(cardd: Running, tmp_path: Path) -> None:
+    source = (Path(profiles.__file__).parent / "nurse.toml").read_text()
+    worn_out = tmp_path / "worn.toml"
+    worn_out.write_text(source.replace("[card]\n", "[card]\npin_tries_left = 1\n"))
+    async with cardd.client() as client:
+        await emptied(client)
+        cardd.insert(str(worn_out))
+        await identified(client)
+    change = Conversation([str(BIN / "cardctl"), "--bus", cardd.bus.address, "--lang", "en", "pin", "change"])
+    try:
+        await asyncio.to_thread(change.until, "This is the LAST try: another wrong PIN blocks the card.")
+        await asyncio.to_thread(change.until, "Go on? [y/N] ")
+        change.type("y\n")
+        await asyncio.to_thread(change.until, "not here: the present PIN, then the new one twice")
+        keys(cardd, OLD, NEW, NEW)
+        assert await asyncio.to_thread(change.end) == 0
+    finally:
+        change.close()
+        cardd.remove()
 
 
 async def test_cardctl_sends_its_user_to_the_reader(cardd: Running, card: tuple[CarddClient, Card]) -> None:
