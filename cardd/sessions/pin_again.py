@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cardd.errors import NoAgent, NotAuthorizedCanObtain
@@ -43,6 +44,19 @@ class PinAsker(Protocol):
         """Tell the user meanwhile to type on the reader, where something can."""
 
 
+@dataclass(frozen=True, slots=True)
+class PinGiven:
+    """What came of asking.
+
+    Args:
+        pin: the characters; None: they are to be typed on the reader.
+        may_be_last: the user was told that it is the last try, and agreed.
+    """
+
+    pin: Secret | None
+    may_be_last: bool
+
+
 class PinAgain:
     """Asks for the PIN of one card, for the owner of the session on it.
 
@@ -59,9 +73,9 @@ class PinAgain:
         self._asker = asker
 
     @asynccontextmanager
-    async def asked(self, *, interactive: bool) -> AsyncIterator[Secret | None]:
-        """The PIN, of a form that the card may take, wiped at the end of the block; None where it is to be typed on the
-        reader, as the user is told meanwhile.
+    async def asked(self, *, interactive: bool) -> AsyncIterator[PinGiven]:
+        """The PIN, of a form that the card may take, wiped at the end of the block; without it where it is to be typed
+        on the reader, as the user is told meanwhile.
 
         Args:
             interactive: the caller of the method allows that its user is asked.
@@ -81,7 +95,7 @@ class PinAgain:
         if self._presence.card.pin_pad:
             require_tries(question.purpose, question.tries_left, may_be_last=False)
             async with self._asker.told_on_reader(*self._owner, question):
-                yield None
+                yield PinGiven(None, may_be_last=False)
             return
         try:
             asking = self._asker.ask_in(*self._owner, question)
@@ -90,7 +104,7 @@ class PinAgain:
             raise NotAuthorizedCanObtain(reason=NOBODY_ASKS) from None
         with pin:
             require_form(pin, question)
-            yield pin
+            yield PinGiven(pin, may_be_last=question.is_last_try)
 
     async def _question(self) -> PinQuestion:
         card = self._presence.card

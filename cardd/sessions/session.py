@@ -21,6 +21,7 @@ from cardd.sessions.account import Account, What
 from cardd.sessions.activities import details_of, named, read_activities, read_speciality
 from cardd.sessions.failures import as_client_error, client_errors
 from cardd.sessions.key_words import key_name, member, signature_of
+from cardd.sessions.pin import Purpose, require_pin_tries
 from cardd.sessions.pin_again import PinAgain, PinAsker
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
@@ -354,13 +355,15 @@ class Session:
 
     async def _presenting(self, caller: Caller, operation: Callable[[Card], T], *, interactive: bool) -> T:
         """The PIN and the operation in one go, so that no other operation comes between and uses it up."""
-        async with self._pin_again.asked(interactive=interactive) as pin:
+        async with self._pin_again.asked(interactive=interactive) as given:
 
             def present_and_run(card: Card) -> T:
-                if pin is None:
+                if not given.may_be_last:  # while the user typed, a change of the PIN may have spent tries
+                    require_pin_tries(self.card, card, Purpose.KEY_USE)
+                if given.pin is None:
                     card.verify_pin_on_pad()
                 else:
-                    card.verify_pin(pin.buffer)
+                    card.verify_pin(given.pin.buffer)
                 return operation(card)
 
             async with self.presence.proving:

@@ -20,6 +20,7 @@ from cardd.errors import (
     SessionEnded,
 )
 from cardd.sessions.pin import PinQuestion, PinSource, Purpose, require_tries
+from cardd.sessions.pin_change import change_pin
 from cardd.sessions.secret import Secret
 from cardd.sessions.session import Session
 from cardd.sessions.states import EndReason
@@ -215,6 +216,27 @@ async def test_the_last_try_is_not_spent_where_nothing_tells_the_user_so() -> No
             with pytest.raises(error):
                 await signed(session)
         assert len(source.questions) == 2
+        assert session.end_reason is None
+
+
+async def test_tries_that_a_change_spent_while_the_user_typed_are_seen_before_the_pin_goes_out() -> None:
+    class Elsewhere(Typed):
+        """While it has the question on the screen, another application of the user gets the PIN wrong twice."""
+
+        async def answer(self, question: PinQuestion) -> Secret:
+            for _ in range(2):
+                with pytest.raises(PinIncorrect):
+                    await change_pin(session.presence, core.sessions.account, HOLDER, Typed(b"9999", b"4321"))
+            return await super().answer(question)
+
+    async with running_core() as core:
+        source = Elsewhere(b"0000")
+        session, _ = await opened(core, card_that(pin_for_each_signature=True), source)
+        await signed(session)
+        with pytest.raises(LastTry):
+            await signed(session)
+        assert [question.tries_left for question in source.questions] == [3]
+        assert session.presence.tries_left == 1
         assert session.end_reason is None
 
 
