@@ -199,6 +199,13 @@ class NoPin(CarddError):
     sentence = N_("This card has no PIN of this kind.")
 
 
+class ContactNeeded(CarddError):
+    """The card is held to a contactless reader, where no PIN goes to it."""
+
+    short_name = "ContactNeeded"
+    sentence = N_("No PIN goes to a card without contact: insert it into a reader with contacts, or use a token.")
+
+
 class NoAgent(CarddError):
     """Nobody can ask the user."""
 

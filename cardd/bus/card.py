@@ -297,6 +297,8 @@ def _capabilities_reply(capabilities: Capabilities | None) -> dict[str, Variant]
         for key, algorithms in capabilities.signature.items()
     }
     reply["decrypt.encryption"] = variant("as", sorted(one.value for one in capabilities.decipher))
+    if capabilities.possession is not None:
+        reply["possession"] = variant("s", capabilities.possession.value)
     for code, rules in (("pin", capabilities.pin), ("puk", capabilities.puk)):
         reply.update(_rules_reply(code, rules))
     return reply

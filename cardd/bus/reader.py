@@ -49,6 +49,11 @@ class ReaderInterface(Interface):
         """Whether PINs are typed on it."""
         return self._reader.has_pin_pad
 
+    @dbus_property("b")
+    def contactless(self) -> bool:
+        """Whether cards are held to it."""
+        return self._reader.contactless
+
     @dbus_property("o")
     def card(self) -> str:
         """The card in it, or / ."""

@@ -14,7 +14,7 @@ from cardd.cards.channel import Checkpoint, Traffic, require_present
 from cardd.cards.connection import ANOTHER_PROGRAM, HeldByAnother, HoldMode
 from cardd.cards.drivers import Drivers
 from cardd.cards.foreign import ForeignKind, foreign_kind
-from cardd.cards.seat import CardChanged, Known, NoDriver, Seat
+from cardd.cards.seat import CardChanged, Known, NoDriver, Possession, Seat
 from cardd.cards.way import PcscWay, TokenWay, Way, no_pcsc
 from cardd.cards.worker import CardWorker, Priority, Workers
 from cardd.readers.events import Availability
@@ -159,6 +159,11 @@ class PresentCard:
     def certificates(self) -> Mapping[KeyName, bytes]:
         """The certificates read so far (DER)."""
         return {} if self._known is None else self._known.certificates
+
+    @property
+    def possession(self) -> Possession | None:
+        """How it answered a challenge that needs no PIN, when it was identified; None for a card that wants one."""
+        return None if self._known is None else self._known.possession
 
     @property
     def pin_status(self) -> PinStatus | None:

@@ -12,6 +12,7 @@ from cardd.cards.drivers import Drivers
 from cardd.cards.present import CardServices, CardState, PresentCard
 from cardd.cards.usb_witness import UsbWitness
 from cardd.cards.worker import Workers
+from cardd.readers.contactless import is_contactless
 from cardd.readers.events import (
     Availability,
     CardDeparted,
@@ -53,6 +54,8 @@ class PresentReader:
         self.unplugged: asyncio.TimerHandle | None = None
         """Runs while its device is gone and PC/SC has not noticed yet."""
         self._pin_pad = False
+        self.contactless = False
+        """The card that was in it last was met without contact."""
 
     @property
     def has_pin_pad(self) -> bool:
@@ -230,6 +233,7 @@ class Roster:
         card = self._cards[insertion] = PresentCard(insertion, self._services, self._card_changed)
         if reader is not None:
             reader.card = card
+            reader.contactless = is_contactless(insertion.atr)
         self._listener.card_inserted(card)
         self._later(card.identify())
 

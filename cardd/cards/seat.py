@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from cardd_drivers.contract import (
 
 __all__ = ["CardChanged", "Known", "NoDriver", "Seat"]
 
+CHALLENGE_LENGTH = 32
+"""Bytes of fresh randomness that a card proves its possession by."""
+
 T = TypeVar("T")
 
 _HANDLE_IS_DEAD = (CardRemoved, CardReset, CardMute, ReaderFailure)
@@ -41,6 +45,19 @@ class CardChanged(CardError):
 
 
 @dataclass(frozen=True, slots=True)
+class Possession:
+    """How a card answered a fresh challenge that it needed no PIN for; whether the answer is right is not judged here.
+
+    Args:
+        challenge: random bytes.
+        answer: RS256 over them, by the key of the certificate that was read.
+    """
+
+    challenge: bytes
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What identification found.
 
@@ -48,8 +65,10 @@ class Known:
         driver: name of the driver.
         identity: what names the card.
         capabilities: what it can do.
-        certificates: DER by key; the authentication certificate where the card has one.
+        certificates: DER by key; the authentication certificate where the card has one, or that of the key which proves
+            possession.
         pin_status: as the card says it now; None when it has no PIN.
+        possession: its answer to a challenge, where it has a key that needs no PIN for it.
     """
 
     driver: str
@@ -57,6 +76,7 @@ class Known:
     capabilities: Capabilities
     certificates: Mapping[KeyName, bytes]
     pin_status: PinStatus | None
+    possession: Possession | None = None
 
 
 @dataclass(slots=True)
@@ -239,10 +259,17 @@ class Seat:
         return identity
 
     def _learn(self, identity: Identity, card: Card) -> Known:
+        key = card.capabilities().possession or KeyName.AUTHENTICATION
         try:
-            certificates = {KeyName.AUTHENTICATION: card.read_certificate(KeyName.AUTHENTICATION)}
+            certificates = {key: card.read_certificate(key)}
         except ObjectNotFound:
             certificates = {}
         capabilities = card.capabilities()
         status = None if capabilities.pin is None else card.pin_status()
-        return Known(self._way.driver_name, identity, capabilities, certificates, status)
+        possession = None if capabilities.possession is None else _proven(card, capabilities.possession)
+        return Known(self._way.driver_name, identity, capabilities, certificates, status, possession)
+
+
+def _proven(card: Card, key: KeyName) -> Possession:
+    challenge = secrets.token_bytes(CHALLENGE_LENGTH)
+    return Possession(challenge, card.authenticate(key, challenge))

@@ -57,6 +57,7 @@ _TRUST_REASONS = {
     "wrong-key-usage": N_("it is made for another use"),
     "revoked": N_("it is revoked"),
     "revocation-unknown": N_("whether it is revoked is not known by data that are new enough"),
+    "unproven": N_("the card's answer is not by its key; hold it to the reader again"),
     "blocked": N_("the card, the certificate or its holder is on this machine's block list"),
     "not judged yet": N_("it is not judged yet"),
 }

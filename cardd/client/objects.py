@@ -51,7 +51,8 @@ _NO_OPTIONS: Options = {}
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A PC/SC reader that is plugged in; `card` is the path of the card in it; with `pin_pad`, PINs are typed on it."""
+    """A PC/SC reader that is plugged in; `card` is the path of the card in it; with `pin_pad`, PINs are typed on it;
+    to a `contactless` one cards are held."""
 
     path: str
     name: str
@@ -59,6 +60,7 @@ class Reader:
     seat: str
     card: str | None
     pin_pad: bool = False
+    contactless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +410,7 @@ def reader_from(path: str, properties: Properties) -> Reader:
         usb_ids=take(properties, "UsbIds", str, ""),
         seat=take(properties, "Seat", str, ""),
         pin_pad=take(properties, "PinPad", bool, False),
+        contactless=take(properties, "Contactless", bool, False),
         card=path_or_none(properties, "Card"),
     )
 

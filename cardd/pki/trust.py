@@ -43,6 +43,8 @@ class TrustReason(enum.StrEnum):
     """Its issuer, or an authority's above it, revoked it."""
     REVOCATION_UNKNOWN = "revocation-unknown"
     """Whether it was revoked is not known, or not by data as new as the policy wants."""
+    UNPROVEN = "unproven"
+    """The card's answer to a challenge is not by the key of its certificate."""
     BLOCKED = "blocked"
     """It, its card or its holder stands on the local block list."""
 

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from cardd.access.caller import Caller
 from cardd.access.ownership import require_owner
+from cardd.cards.seat import CHALLENGE_LENGTH
 from cardd.cards.worker import Priority
 from cardd.errors import CardChanged, CarddError, CardInUse, ProofFailed
 from cardd.journal import Detail, Kind
@@ -23,6 +24,7 @@ from cardd.sessions.pin import (
     PinSource,
     Purpose,
     question_for,
+    require_contact,
     require_form,
     require_pin_tries,
     require_tries,
@@ -35,9 +37,6 @@ from cardd.sessions.states import Event, State
 from cardd_drivers.contract import Assurance, Card, KeyName, PinStatus
 
 log = logging.getLogger(__name__)
-
-CHALLENGE_LENGTH = 32
-"""Bytes of fresh randomness that the card signs."""
 
 
 class Authentication:
@@ -118,8 +117,9 @@ class Authentication:
         """Every reason to refuse that is known before the user is troubled."""
         presence = self._presence
         presence.require_ready()
-        presence.require_trusted()
         capabilities = presence.card.capabilities
+        require_contact(capabilities)
+        presence.require_trusted()
         rules = rules_or_refuse(None if capabilities is None else capabilities.pin)
         require_tries(Purpose.AUTHENTICATE, presence.tries_left, may_be_last=True)
         if (holder := presence.card.held_by_another()) is not None:

@@ -8,11 +8,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cardd.cards.present import PresentCard
-from cardd.errors import CarddError, LastPukTry, LastTry, NoPin, PinBlocked, PinFormat, PukBlocked, PukFormat
+from cardd.errors import (
+    CarddError,
+    ContactNeeded,
+    LastPukTry,
+    LastTry,
+    NoPin,
+    PinBlocked,
+    PinFormat,
+    PukBlocked,
+    PukFormat,
+)
 from cardd.sessions.descriptors import read_secret
 from cardd.sessions.presence import Presence
 from cardd.sessions.secret import Secret
-from cardd_drivers.contract import Card, PinRules
+from cardd_drivers.contract import Capabilities, Card, PinRules
 
 LENGTH_MAX = 64
 """Bytes that are read of any PIN or unblocking code; cards take far fewer."""
@@ -122,6 +132,19 @@ def question_for(presence: Presence, purpose: Purpose, rules: PinRules, tries_le
         holder=presence.holder_name,
         reader=presence.card.insertion.reader,
     )
+
+
+def require_contact(capabilities: Capabilities | None) -> None:
+    """Let pass a card to which a PIN may go.
+
+    Args:
+        capabilities: the card's; None where they are not known: then other checks refuse.
+
+    Raises:
+        ContactNeeded: it has no PIN, and a key that needs none: it is held to a contactless reader.
+    """
+    if capabilities is not None and capabilities.pin is None and capabilities.possession is not None:
+        raise ContactNeeded
 
 
 def rules_or_refuse(rules: PinRules | None) -> PinRules:

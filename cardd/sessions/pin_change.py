@@ -18,6 +18,7 @@ from cardd.sessions.pin import (
     PinSource,
     Purpose,
     question_for,
+    require_contact,
     require_form,
     require_pin_tries,
     require_tries,
@@ -138,6 +139,7 @@ def _rules(presence: Presence, caller: Caller) -> tuple[PinRules | None, PinRule
     presence.require_ready()
     presence.require_session_owner(caller)
     capabilities = presence.card.capabilities
+    require_contact(capabilities)
     return (None, None) if capabilities is None else (capabilities.pin, capabilities.puk)
 
 

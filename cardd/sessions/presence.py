@@ -29,7 +29,8 @@ from cardd.holder.errors import MalformedCertificate
 from cardd.holder.professional import Professional, professional_from
 from cardd.pki.blocklist import BlockList, Marks
 from cardd.pki.certificates import load_certificate
-from cardd.pki.errors import UnreadableCertificates
+from cardd.pki.errors import ChallengeMismatch, UnreadableCertificates
+from cardd.pki.proof import verify_challenge
 from cardd.pki.store import TrustStore
 from cardd.pki.trust import CertificateUse, Trust, TrustReason, TrustState, refused
 from cardd.sessions.believed import marks_of
@@ -81,6 +82,8 @@ class Presence:
         """Held while a PIN goes to the card, and while the card is given back."""
         self._environment = environment
         self._certificate: x509.Certificate | None = None
+        self._proven = True
+        """False where the card answered a challenge wrongly that it needs no PIN for."""
         self._departed = asyncio.get_running_loop().create_future()
         self._next_code_at = 0.0
 
@@ -91,7 +94,7 @@ class Presence:
 
     @property
     def certificate(self) -> x509.Certificate:
-        """The authentication certificate.
+        """The authentication certificate, or that of the key which proves possession.
 
         Raises:
             CardNotReady: the card has not named itself yet.
@@ -143,10 +146,12 @@ class Presence:
         if self.card.state is not CardState.IDENTIFIED or self.state in (State.DEPARTED, State.AUTHENTICATED):
             return
         self._certificate, self.professional = _read(self.card.certificates.get(KeyName.AUTHENTICATION))
+        if self.card.possession is not None:
+            self._certificate, self._proven = _possessed(self.card)
         if self.state is not State.AUTHENTICATING:
             self.happen(Event.NAMED)
             self.judge()
-            if self.state is State.UNTRUSTED or self.card.capabilities is None or self.card.capabilities.pin is None:
+            if self.state is State.UNTRUSTED or not _is_usable(self.card.capabilities):
                 # One bad answer while it was read must not make a good card useless for ever.
                 self.card.doubt()
 
@@ -165,6 +170,8 @@ class Presence:
             found = _malformed(now)
         else:
             found = store.verify(self._certificate, CertificateUse.AUTHENTICATION, now)
+        if not self._proven:
+            found = refused(found, TrustReason.UNPROVEN)
         return refused(found, TrustReason.BLOCKED) if self._environment.blocks().blocks(self._marks()) else found
 
     def _marks(self) -> Marks:
@@ -308,6 +315,23 @@ def _malformed(now: datetime) -> Trust:
 
 def _certificate_reader(key: KeyName) -> Callable[[Card], bytes]:
     return lambda card: card.read_certificate(key)
+
+
+def _is_usable(capabilities: Capabilities | None) -> bool:
+    """It has a PIN, or needs none for what it does."""
+    return capabilities is not None and (capabilities.pin is not None or capabilities.possession is not None)
+
+
+def _possessed(card: PresentCard) -> tuple[x509.Certificate | None, bool]:
+    """The certificate of a card that proves its possession alone, and whether it has. It names the card, and nobody."""
+    certificate, _ = _read(card.certificates.get(KeyName.TECHNICAL))
+    if certificate is None or card.possession is None:
+        return certificate, False
+    try:
+        verify_challenge(certificate, card.possession.challenge, card.possession.answer)
+    except ChallengeMismatch:
+        return certificate, False
+    return certificate, True
 
 
 def _read(der: bytes | None) -> tuple[x509.Certificate | None, Professional | None]:

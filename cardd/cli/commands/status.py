@@ -87,7 +87,7 @@ def card_rows(card: Card, holder: Holder | None, session: Session | None) -> tup
         rows.append((_("Holder"), wording.holder(holder)))
     rows.append((_("Certificate"), wording.trust(card.trust)))
     # While a session is open the card does not count tries: the PIN is verified.
-    rows.append((_("PIN"), _tries(card.pin_tries_left) if session is None else _("verified")))
+    rows.append((_("PIN"), _pin(card) if session is None else _("verified")))
     rows.append((_("Session"), _session(session) if session is not None else _("none")))
     return tuple(rows)
 
@@ -97,6 +97,10 @@ def _token_section(session: Session) -> Section:
     ends = "?" if session.expires is None else wording.clock(session.expires)
     rows = ((_("Session"), _session(session)), (_("Valid until"), ends))
     return Section(_("Session {number}, by a token").format(number=number), rows)
+
+
+def _pin(card: Card) -> str:
+    return _("none without contact") if card.kind == "cps3-contactless" else _tries(card.pin_tries_left)
 
 
 def _tries(tries_left: int | None) -> str:
