@@ -194,6 +194,8 @@ def test_a_breach_of_the_contract_is_found(
     breach: Callable[[Original], Original],
     test: str,
 ) -> None:
+    monkeypatch.setattr("cardd_drivers.conformance.bench.COMMANDS_MOST", 4_000)
+    monkeypatch.setattr(DriverConformance, "examples", 10)
     check = getattr(DriverConformance(), test)
     check(_subject(badge))
     monkeypatch.setattr(badge[1].BadgeCard, method, breach(getattr(badge[1].BadgeCard, method)))

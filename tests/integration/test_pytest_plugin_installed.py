@@ -93,3 +93,11 @@ def test_an_example_that_fails_is_seen_to_fail(python: Path, tmp_path: Path) -> 
     PkiStore(tmp_path / ".pytest_cache" / "d" / "cardsim", authority_key_bits=2048).root_certificate()
     with pytest.raises(AssertionError, match="1 failed"):
         _run(python, "-m", "pytest", "-q", "test_mine.py", cwd=tmp_path, HOME=str(tmp_path))
+
+
+@pytest.mark.timeout(600)
+def test_the_suite_of_the_drivers_contract_runs_on_the_documented_driver(python: Path, tmp_path: Path) -> None:
+    for file in (REPOSITORY / "docs" / "examples" / "badge").glob("*.py"):
+        shutil.copyfile(file, tmp_path / file.name)
+    said = _run(python, "-m", "pytest", "-q", "test_badge.py", cwd=tmp_path, HOME=str(tmp_path))
+    assert re.search(r"\b5\d passed", said), said
