@@ -7,6 +7,8 @@ import hashlib
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +32,10 @@ from cardd_drivers.contract import (
     SignatureAlgorithm,
 )
 from cardsim import personalise, profiles
+from cardsim.ias_ecc.access_rules import Interface
 from cardsim.ias_ecc.system import IasEccCard
+from cardsim.profiles.loader import parse
+from tests.integration.test_driver_on_every_switch import behaviours
 from tests.support.core import pki_store
 from tests.support.desk import require_valid
 from tests.support.direct import DirectChannel
@@ -193,6 +198,30 @@ def test_a_card_of_other_numbers_is_found_by_its_directories() -> None:
     prove(desk.tap())
     assert any("3F000A02" in line for line in desk.lines)
     assert any("840191" in line for line in desk.lines)
+
+
+CONTACTLESS_NUMBERS = (
+    "contactless_application = 0x0A02",
+    "contactless_key_directory = 0x7201\ncontactless_certificate_directory = 0x7202\ntechnical_certificate = 0xB003",
+    "technical_key = 0x1F",
+    'key_references = "negative"',
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [*(f"[behaviour]\n{each}" for each in behaviours()), *(f"[numbers]\n{each}" for each in CONTACTLESS_NUMBERS)],
+    ids=lambda text: text.replace("\n", " "),
+)
+def test_a_tap_on_every_switch(settings: str) -> None:
+    """Whatever a card may do otherwise, it is identified and proven, never seen and known."""
+    physician = Path(profiles.__file__).with_name("physician.toml").read_text(encoding="utf-8")
+    profile = parse(f"{physician}\n{settings}\n", "physician.toml", "physician")
+    card = personalise(replace(profile, card=replace(profile.card, interface=Interface.CONTACTLESS)), pki_store())
+    memory, certificates = DictMemory(), set()
+    for _ in range(2):
+        certificates.add(prove(contactless.driver.open(DirectChannel(card), memory)))
+    assert len(certificates) == 1
 
 
 # What it does not do
