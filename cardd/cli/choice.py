@@ -21,7 +21,9 @@ _T = TypeVar("_T")
 
 
 async def choose_card(client: CarddClient, wanted: str | None, *, wait: bool = False) -> Card:
-    """Find the card that a command means, and let it be identified.
+    """Find the card that a command means, which is to take a PIN, and let it be identified.
+
+    A patient's card and one that is held to a contactless reader are meant only by name, or where there is no other.
 
     Args:
         client: connected.
@@ -39,6 +41,8 @@ async def choose_card(client: CarddClient, wanted: str | None, *, wait: bool = F
         return await client.wait_for_card()
     if not cards:
         raise NoReader if not readers and wanted is None else NoCard
+    if len(cards) > 1:
+        cards = [card for card in cards if _may_take_pin(card)] or cards
     if len(cards) > 1:
         raise SeveralCards(choices=", ".join(card.path.rpartition("/")[2] for card in cards))
     (card,) = cards
@@ -123,6 +127,10 @@ async def _read(client: CarddClient, card: Card) -> Card:
         async with asyncio.timeout(_READING_PATIENCE):
             return await client.wait_for_card(is_read)
     return card
+
+
+def _may_take_pin(card: Card) -> bool:
+    return card.state != CardState.FOREIGN and card.capabilities.possession is None
 
 
 def _is(path: str, wanted: str) -> bool:

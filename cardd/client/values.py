@@ -94,12 +94,14 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the card's keys do: JOSE algorithm names by key name."""
+    """What the card's keys do: JOSE algorithm names by key name; `possession` is the key of a card without contact that
+    proved that it is there, and that needs no PIN."""
 
     sign: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     decrypt: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     pin: Lengths | None = None
     puk: Lengths | None = None
+    possession: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,8 @@ def capabilities_from(properties: Properties) -> Capabilities:
         minimum, maximum = maybe(properties, f"{prefix}-minimum", int), maybe(properties, f"{prefix}-maximum", int)
         return None if minimum is None or maximum is None else Lengths(minimum, maximum)
 
-    return Capabilities(by_key("sign."), by_key("decrypt."), lengths("pin"), lengths("puk"))
+    possession = maybe(properties, "possession", str)
+    return Capabilities(by_key("sign."), by_key("decrypt."), lengths("pin"), lengths("puk"), possession)
 
 
 def holder_from(properties: Properties) -> Holder:

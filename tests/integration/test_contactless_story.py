@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from dataclasses import replace
@@ -9,6 +10,9 @@ from dataclasses import replace
 import pytest
 
 from cardd.cards.connection import HoldMode
+from cardd.cli.choice import choose_card
+from cardd.cli.failures import SeveralCards
+from cardd.client import CarddClient
 from cardd.errors import ContactNeeded, SessionEnded
 from cardd.journal import Kind
 from cardd.pki.trust import TrustReason
@@ -17,10 +21,11 @@ from cardd.sessions.presence import Presence
 from cardd.sessions.states import EndReason, State
 from cardd_drivers.contract import CardKind, KeyName
 from cardsim import personalise, profiles
+from cardsim.control_client import ask
 from cardsim.ias_ecc.system import IasEccCard
 from cardsim.transports.vpcd import VpcdAddress, VpcdReader
 from tests.integration.test_several_cards import present
-from tests.support.core import HOLDER, Core, Typed, card_of, pki_store, running_core
+from tests.support.core import HOLDER, PATIENCE, Core, Typed, card_of, pki_store, running_core
 from tests.support.pcscd import PcscdUnavailable, PrivatePcscd
 from tests.support.running import BIN, emptied, identified, running_cardd
 
@@ -183,6 +188,31 @@ async def test_what_the_bus_and_the_command_line_say() -> None:
             await identified(client)
             (reader,) = await client.readers()
             assert not reader.contactless
+
+
+async def until_kinds(client: CarddClient, kinds: set[str]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while {card.kind for card in await client.cards()} != kinds:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_command_that_takes_a_pin_means_the_inserted_card() -> None:
+    """Beside a patient's card and one that is held to a reader, both of which can be meant by name alone."""
+    with running_cardd() as running:
+        others = {"Vitale slot": "vitale", CONTACTLESS_SLOT: "nurse:contactless"}
+        async with running.client() as client:
+            for name, profile in others.items():
+                ask(running.control, "add-reader", name=name)
+                running.cardsim("insert", "--reader", name, "--profile", profile)
+            await until_kinds(client, {"vitale", "cps3-contactless"})
+            with pytest.raises(SeveralCards):
+                await choose_card(client, None)
+            running.insert()
+            await until_kinds(client, {"vitale", "cps3-contactless", "cps3"})
+            assert (await choose_card(client, None)).kind == "cps3"
+            (tapped_card,) = [card for card in await client.cards() if card.capabilities.possession]
+            assert tapped_card.capabilities.possession == "technical"
+            assert (await choose_card(client, tapped_card.path)).path == tapped_card.path
 
 
 def test_opensc_does_not_know_the_card() -> None:

@@ -100,7 +100,7 @@ def _token_section(session: Session) -> Section:
 
 
 def _pin(card: Card) -> str:
-    return _("none without contact") if card.kind == "cps3-contactless" else _tries(card.pin_tries_left)
+    return _("none without contact") if card.capabilities.possession else _tries(card.pin_tries_left)
 
 
 def _tries(tries_left: int | None) -> str:
