@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from cardd.access.actions import Action
 from cardd.access.exe_client import ExecutableHelper
 from cardd.access.rights import Right, RightsTable
 from cardd.access.rule_values import (
@@ -188,6 +189,8 @@ def _rule(entry: _Entry, names: Names, no_executables: str | None) -> Rule:
     }
     if "relations" not in values:
         values["relations"] = frozenset(Relation) if effect is Effect.DENY else _OWN
+    if effect is Effect.ASK:
+        values.setdefault("actions", _ASKED_ABOUT)
     rule = Rule(entry.source, effect, **values)
     _check(entry, rule, no_executables)
     return rule
@@ -195,6 +198,8 @@ def _rule(entry: _Entry, names: Names, no_executables: str | None) -> Rule:
 
 _OWN: Final = frozenset({Relation.OWN_ACTIVE, Relation.OWN})
 """To whom a rule that gives something gives it, unless it says more."""
+_ASKED_ABOUT: Final = frozenset({Action.SIGN})
+"""Nobody is asked about anything else: a rule that asks about it would let it through."""
 
 
 def _effect(value: Any) -> Effect:  # TOML
@@ -210,6 +215,8 @@ def _check(entry: _Entry, rule: Rule, no_executables: str | None) -> None:
         raise entry.error("the kind of a document is the application's own word: it may ask or deny", "document-kind")
     if rule.effect is not Effect.ASK and (rule.terms is not ONE_DOCUMENT or rule.own_agent):
         raise entry.error("only a rule that asks has consent and own-agent", "effect")
+    if rule.effect is Effect.ASK and rule.actions != _ASKED_ABOUT:
+        raise entry.error("the holder is asked about signatures alone; for other actions, allow or deny", "action")
     if rule.professions and not rule.card_types:
         raise entry.error("the same number is a doctor on a CPS and a student on a CPF: name card-type", "profession")
     if gives and "authentication" in rule.keys and not rule.names_application:

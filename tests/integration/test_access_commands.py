@@ -115,7 +115,7 @@ def pinentry(folder: Path, *, getpin: str = "exit", confirm: str = "exit", messa
     return PinentryAgent(program)
 
 
-ASKED_PIN = PinRequest("/org/cardd1/cards/1", "authenticate", 4, 4, 1, "Jeanne DOE", "")
+ASKED_PIN = PinRequest("/org/cardd1/cards/1", "authenticate", 4, 4, 1, "Jeanne DOE", "", last_try=True)
 ASKED_CONSENT = ConsentRequest(
     "/org/cardd1/sessions/1", "KXR-482", "org.example.App", 42, 1000, "signature", "letter", "100 %", "00" * 32, 1,
     "batch", 3, 600.0, "Jeanne DOE",

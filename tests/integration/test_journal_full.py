@@ -22,9 +22,9 @@ from cardd.journal.files import DirectoryFiles
 from cardd.journal.verify import verify
 from cardd.sessions.journal_warning import warning_of
 from cardd.journal import Trouble
-from cardsim.stage import CarddProcess, PrivateBus
+from cardsim.stage import Stage
 from tests.support.core import PATIENCE, pki_store
-from tests.support.running import Running, authorities, emptied, identified
+from tests.support.running import Running, emptied, identified
 
 PIN, DIGEST = b"1234", bytes(32)
 FULL = warning_of(Trouble.FULL)
@@ -93,13 +93,10 @@ def main(folder):
     journal = folder / "journal"
     journal.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(journal)], check=True)
-    readers = f'backend = "cardsim"\\noptions = {{ control = "{folder}/control", ' \\
-        f'home = "{pki_store().directory}", inserted = "no" }}'
-    with PrivateBus() as bus:
-        process = CarddProcess(folder, bus.address, authorities=authorities(folder), sections={"readers": readers})
-        with process as cardd:
-            asyncio.run(story(Running(folder, bus, cardd), journal))
-            assert cardd.stop() == 0
+    pki_store().root_certificate()
+    with Stage(folder, pki_store().directory) as stage:
+        asyncio.run(story(Running(stage), journal))
+        assert stage.daemon.stop() == 0
     files = DirectoryFiles(journal)
     report = verify(files)
     assert report.sound, report.problems

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 HARDENED = """
-import ctypes, resource, sys
-resource.setrlimit(resource.RLIMIT_CORE, (4096, 4096))  # whatever the tests' own process has
+import ctypes, sys
 assert ctypes.CDLL(None).setgid(65534) == ctypes.CDLL(None).setuid(65534) == 0
 assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0  # as after an exec: a change of the user alone closes it
 if sys.argv[1] == "closed":
@@ -34,7 +33,8 @@ def test_the_memory_is_roots_alone_and_leaves_no_core(how: str, owner: int) -> N
         # Files of a process that cannot be dumped belong to root (proc(5)): its own user may not open them.
         assert (folder / "mem").stat().st_uid == owner
         core = next(line for line in (folder / "limits").read_text().splitlines() if line.startswith("Max core"))
-        assert (core.split()[4:6] == ["0", "0"]) == (how == "closed")
+        if how == "closed":  # otherwise it is the limit of the tests' own process, whatever that is
+            assert core.split()[4:6] == ["0", "0"]
         as_its_user = ["setpriv", "--reuid=65534", "--clear-groups", "--regid=65534", "--bounding-set=-all"]
         opened = subprocess.run([*as_its_user, "cat", str(folder / "environ")], check=False, capture_output=True)
         assert (opened.returncode == 0) == (how == "open")

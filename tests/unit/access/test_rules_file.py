@@ -31,7 +31,7 @@ FULL = """
 [[rule]]
 name = "everything"
 effect = "ask"
-action = ["sign", "decrypt"]
+action = "sign"
 key = "signature"
 algorithm = ["RS256", "PS256"]
 unit = "records.service"
@@ -58,7 +58,7 @@ def test_every_key() -> None:
     assert (rule.source.number, rule.source.line, rule.source.name) == (1, 2, "everything")
     assert str(rule.source) == "/etc/cardd/rules.toml, rule 1 (everything), line 2"
     assert rule.effect is Effect.ASK
-    assert rule.actions == {Action.SIGN, Action.DECRYPT}
+    assert rule.actions == {Action.SIGN}
     assert rule.snaps == {"records.*", "tools.viewer"}
     assert rule.uids == {1000, 1001}
     assert rule.gids == {2000}
@@ -302,3 +302,14 @@ def test_bad_rights(text: str, problem: str) -> None:
 
 def test_card_types_are_those_of_the_holder() -> None:
     assert set(CARD_TYPES) == {one.value for one in CardType} - {CardType.UNKNOWN.value}
+
+
+@pytest.mark.parametrize("action", ['"decrypt"', '["sign", "mint-token"]'])
+def test_a_rule_that_asks_about_anything_but_signatures_is_refused(action: str) -> None:
+    with pytest.raises(RulesError, match="line 3: the holder is asked about signatures alone"):
+        parse(f'[[rule]]\neffect = "ask"\naction = {action}\n')
+
+
+def test_a_rule_that_asks_and_names_no_action_lets_nothing_through_unasked() -> None:
+    (rule,) = parse('[[rule]]\neffect = "ask"\n')
+    assert rule.actions == {Action.SIGN}
