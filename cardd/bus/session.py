@@ -17,7 +17,7 @@ from cardd.bus.doorkeeper import Admission, Doorkeeper, card_target, told
 from cardd.bus.holder import holder_reply
 from cardd.bus.interface import Call, Interface, Signal, Variant, dbus_property, method
 from cardd.bus.options import may_ask, no_options, typed_options
-from cardd.bus.sign_options import sign_options
+from cardd.bus.sign_options import document_kind, sign_options
 from cardd.bus.tokens import mint_order
 from cardd.errors import (
     AgentFailed,
@@ -112,8 +112,8 @@ class SessionInterface(Interface):
     ) -> None:
         """Decipher one block into the caller's descriptor."""
         call.guard = self._session.guard
-        typed_options(options, {})
-        target = self._target(key=key, algorithm=algorithm)
+        kind = document_kind(typed_options(options, {"document-kind": "s"}).get("document-kind", ""))
+        target = self._target(key=key, algorithm=algorithm, document_kind=kind)
         interactive = may_ask(options)
         await self._admit(call, Action.DECRYPT, target, interactive=interactive)
         with await self._session.decrypt(call.caller, key, algorithm, cryptogram, interactive=interactive) as plaintext:

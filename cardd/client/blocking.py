@@ -122,9 +122,9 @@ class Session:
             self.info.check_access(action, key, algorithm=algorithm, document_kind=document_kind, reserve=reserve)
         )
 
-    def decrypt(self, key: str, algorithm: str, cryptogram: bytes) -> bytearray:
+    def decrypt(self, key: str, algorithm: str, cryptogram: bytes, *, document_kind: str = "") -> bytearray:
         """As `cardd.client.Session.decrypt`."""
-        return self._loop.run(self.info.decrypt(key, algorithm, cryptogram))
+        return self._loop.run(self.info.decrypt(key, algorithm, cryptogram, document_kind=document_kind))
 
     def mint_token(
         self,

@@ -294,13 +294,14 @@ class Session:
             options["reserve"] = True
         return access_from(await self._call("CheckAccess", "ssa{sv}", "a{sv}", key, action, options))
 
-    async def decrypt(self, key: str, algorithm: str, cryptogram: bytes) -> bytearray:
+    async def decrypt(self, key: str, algorithm: str, cryptogram: bytes, *, document_kind: str = "") -> bytearray:
         """Decipher one block with a key of the card; the plaintext comes by pipe, never over the bus.
 
         Args:
             key: `encryption`.
             algorithm: `RSA1_5`, or `RSA-OAEP-256` where the card's capabilities have it.
             cryptogram: as long as the key's modulus.
+            document_kind: what is read, in the application's own word: rules and rights may refuse by it.
 
         Returns:
             The plaintext, in a buffer that the caller can wipe.
@@ -311,7 +312,8 @@ class Session:
         pipe = PlaintextPipe(_PLAINTEXT_MAX)
         try:
             with OwnedFd(pipe.take_writing()) as writing:
-                values = (key, algorithm, bytes(cryptogram), writing, _NO_OPTIONS)
+                options: dict[str, Option] = {"document-kind": document_kind} if document_kind else {}
+                values = (key, algorithm, bytes(cryptogram), writing, options)
                 await self._call("Decrypt", "ssayha{sv}", "", *values)
             async with asyncio.timeout(_PIPE_PATIENCE):
                 return await pipe.gather()
