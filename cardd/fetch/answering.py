@@ -59,10 +59,12 @@ class Answering:
 
     def _answer(self, connection: socket.socket) -> bytes:
         _, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        # Read in any case: a socket that is closed with something unread in it resets the other end before its answer.
+        packet = connection.recv(QUESTION_MAX + 1)
         if uid != self._allowed_uid:
             return refusal_packet("another user than cardd's asks")
         try:
-            address, request = parse_question(connection.recv(QUESTION_MAX + 1))
+            address, request = parse_question(packet)
         except ValueError:
             return refusal_packet("no question")
         if address not in self._responders:

@@ -245,6 +245,7 @@ JOBS: dict[str, Judge] = {
 
 _HASH_ON_CARD = "hashes on the card, as PKCS#11 has it where the module is given the message; cardd is given the digest"
 NOT_DONE: dict[str, str] = {
+    "contactless/sign-technical-key-no-login": "without contact: test_contactless_driver.py has that driver's commands",
     "sign/sign-aut-RSA-PKCS-102bytes": "signs bytes that are no digest, which the contract of drivers does not offer",
     "sign/sign-aut-RSA-PKCS-103bytes": "the same, and more of them than the card takes",
     "sign/sign-aut-SHA256-RSA-PKCS": _HASH_ON_CARD + "; the recorded program gives up with this key",
