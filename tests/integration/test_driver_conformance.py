@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -12,31 +11,14 @@ from cardd_drivers import contactless, ias_ecc
 from cardd_drivers.conformance import DriverConformance, Subject
 from cardd_drivers.contract import CardKind, Identity
 from cardsim import personalise, profiles
-from cardsim.behaviour import BlockingTry, LogoutRule, OverLimit, PinStatusAnswer, ShortIdentifiers
 from cardsim.layouts.catalogue import LAYOUTS
 from tests.support.core import pki_store
 from tests.support.direct import DirectChannel
 
 PROFILES = {"cps3": "physician", "cps3-easy": "physician", "otherwise": "otherwise"}
 """By layout; a CPS4's else."""
-CONDUCTS: dict[str, dict[str, Any]] = {
-    "PIN for each signature": {"pin_for_each_signature": True},
-    "environment lost": {"environment_lost_after_use": True},
-    "no status of the PIN": {"pin_status": PinStatusAnswer.REFUSED},
-    "6983 blocks": {"blocking_try": BlockingTry.BLOCKED},
-    "any DF drops the PIN": {"logout": LogoutRule.ANY_DF},
-    "reads of 100, refused": {"read_limit": 100, "over_limit": OverLimit.REFUSED},
-    "reads of 231, silently": {"read_limit": 231, "over_limit": OverLimit.SILENT},
-    "no short identifiers": {"short_identifiers": ShortIdentifiers.NONE},
-}
-CPS3_CONDUCTS = tuple(CONDUCTS)[:-2]
-CPS4_CONDUCTS = tuple(CONDUCTS)[-2:]
-CASES = [
-    *((layout, "") for layout in LAYOUTS),
-    ("otherwise", ""),
-    *(("cps3", conduct) for conduct in CPS3_CONDUCTS),
-    *(("cps4", conduct) for conduct in CPS4_CONDUCTS),
-]
+CASES = ("cps3", "cps3-easy", "cps4", "otherwise")
+"""What else a card may do is in test_driver_on_every_switch.py."""
 
 
 class TestIasEcc(DriverConformance):
@@ -44,13 +26,12 @@ class TestIasEcc(DriverConformance):
 
     examples = 15
 
-    @pytest.fixture(params=CASES, ids=lambda case: " ".join(filter(None, case)))
+    @pytest.fixture(params=CASES)
     def subject(self, request: pytest.FixtureRequest) -> Subject:
-        layout, conduct = request.param
+        layout = request.param
         profile = profiles.load(PROFILES.get(layout, "physician-cps4"))
         if layout in LAYOUTS:
-            behaviour = replace(LAYOUTS[layout].behaviour, **CONDUCTS.get(conduct, {}))
-            profile = replace(profile, card=replace(profile.card, layout=layout), behaviour=behaviour)
+            profile = replace(profile, card=replace(profile.card, layout=layout), behaviour=LAYOUTS[layout].behaviour)
         kind = CardKind.CPS4 if layout.startswith("cps4") else CardKind.CPS3
         return Subject(
             driver=ias_ecc.driver,
