@@ -19,30 +19,30 @@ SEAL_KIND = "seal"
 HEAD = re.compile(r"(?<![0-9a-f])([0-9a-f]{32}):(\d{1,15}):([0-9a-f]{64})(?![0-9a-f])")
 """A head as text, wherever it was noted."""
 
-# The three forms of line, whole.
+# The three forms of line, whole; a number of JSON has no zero before others (RFC 8259, 6).
 _TEXT = rb'"(?:[^"\\\x00-\x1f\x7f]++|\\[^\x00-\x1f])*+"'
-_PARTICULAR = rb'"[a-z-]{1,32}":(?:' + _TEXT + rb"|\d{1,19}|true|false)"
+_PARTICULAR = rb'"[a-z-]{1,32}":(?:' + _TEXT + rb"|(?!0\d)\d{1,19}|true|false)"
 _ENTRY = re.compile(
     rb'\{"boot":"(?P<boot>[0-9a-f-]{36})",'
     rb'"caller":(?:null|\{"application":'
     + _TEXT
-    + rb',"pid":(?:null|\d{1,19}),"uid":\d{1,19},"unit":'
+    + rb',"pid":(?:null|(?!0\d)\d{1,19}),"uid":(?!0\d)\d{1,19},"unit":'
     + _TEXT
     + rb"\}),"
     rb'"holder":(?:null|\{"card":' + _TEXT + rb',"id":' + _TEXT + rb"\}),"
-    rb'"kind":"(?P<kind>[a-z-]{1,32})","monotonic":(?P<monotonic>\d{1,19}),"prev":"(?P<prev>[0-9a-f]{64})",'
-    rb'"result":"[A-Za-z][A-Za-z0-9.-]{0,63}","schema":1,"seq":(?P<seq>\d{1,15}),"time":"(?P<time>[0-9TZ:.-]{27})",'
+    rb'"kind":"(?P<kind>[a-z-]{1,32})","monotonic":(?P<monotonic>(?!0\d)\d{1,19}),"prev":"(?P<prev>[0-9a-f]{64})",'
+    rb'"result":"[A-Za-z][A-Za-z0-9.-]{0,63}","schema":1,"seq":(?P<seq>(?!0\d)\d{1,15}),"time":"(?P<time>[0-9TZ:.-]{27})",'
     rb'"what":\{(?:' + _PARTICULAR + rb"(?:," + _PARTICULAR + rb")*+)?\}\}\n"
 )
 _HEADER = re.compile(
-    rb'\{"entries":(?P<entries>\d{1,15}),"journal":"(?P<journal>[0-9a-f]{32})","key":"(?P<key>[0-9a-f]{64})",'
-    rb'"kind":"segment","prev":"(?P<prev>[0-9a-f]{64})","previous":(?P<previous>null|\d{1,15}),"schema":1,'
-    rb'"seq":(?P<seq>\d{1,15}),"time":"(?P<time>[0-9TZ:.-]{27})"\}\n'
+    rb'\{"entries":(?P<entries>(?!0\d)\d{1,15}),"journal":"(?P<journal>[0-9a-f]{32})","key":"(?P<key>[0-9a-f]{64})",'
+    rb'"kind":"segment","prev":"(?P<prev>[0-9a-f]{64})","previous":(?P<previous>null|(?!0\d)\d{1,15}),"schema":1,'
+    rb'"seq":(?P<seq>(?!0\d)\d{1,15}),"time":"(?P<time>[0-9TZ:.-]{27})"\}\n'
 )
 _SEAL = re.compile(
-    rb'\{"entries":(?P<entries>\d{1,15}),"journal":"(?P<journal>[0-9a-f]{32})","key":"(?P<key>[0-9a-f]{64})",'
+    rb'\{"entries":(?P<entries>(?!0\d)\d{1,15}),"journal":"(?P<journal>[0-9a-f]{32})","key":"(?P<key>[0-9a-f]{64})",'
     rb'"kind":"seal","next":"(?P<next>[0-9a-f]{64})","prev":"(?P<prev>[0-9a-f]{64})","schema":1,'
-    rb'"seq":(?P<seq>\d{1,15}),"signature":"(?P<signature>[0-9a-f]{128})","time":"(?P<time>[0-9TZ:.-]{27})"\}\n'
+    rb'"seq":(?P<seq>(?!0\d)\d{1,15}),"signature":"(?P<signature>[0-9a-f]{128})","time":"(?P<time>[0-9TZ:.-]{27})"\}\n'
 )
 
 

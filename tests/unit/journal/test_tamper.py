@@ -110,6 +110,15 @@ def test_a_flipped_bit(where: tuple[str, int], data: st.DataObject) -> None:
     assert {Fault.ALTERED, Fault.BROKEN_SEAL, Fault.TRUNCATED} & set(names), names
 
 
+def test_a_number_with_a_zero_before_it_is_none() -> None:
+    """JSON has no such number: what a bit makes of 15 is no line, and not the line 5."""
+    segments = copy()
+    name = next(name for name in sorted(segments) if b'"seq":15,' in segments[name][0])
+    segments[name][0] = segments[name][0].replace(b'"seq":15,', b'"seq":05,')
+    _, names = judged(segments, witness=False)
+    assert names == [Fault.ALTERED]
+
+
 @given(where=st.sampled_from(LINES[:-1]))
 def test_a_deleted_line(where: tuple[str, int]) -> None:
     name, index = where
