@@ -128,9 +128,12 @@ def read_line(descriptor: int) -> memoryview:
 
 def _fill(descriptor: int, buffer: memoryview) -> int:
     deadline = time.monotonic() + WRITE_SECONDS
+    # Not select(2), which waits in vain for a number that is not open and above those that the kernel has room for.
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
     for count in range(len(buffer)):
         # A pipe that nobody writes must not keep the command for ever; a file is ready at once.
-        if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise DescriptorUnusable(reason=f"nobody wrote it within {WRITE_SECONDS:g} seconds")
         try:
             more = os.readv(descriptor, [buffer[count : count + 1]])
