@@ -27,7 +27,7 @@ from cardd_drivers.ias_ecc import commands
 from cardd_drivers.ias_ecc.commands import AlgorithmReference, Template
 from cardd_drivers.ias_ecc.cps3 import CPS3
 from cardd_drivers.ias_ecc.discovery import read_serial
-from cardd_drivers.ias_ecc.files import FILE_MAX, Files
+from cardd_drivers.ias_ecc.files import Files
 from cardd_drivers.ias_ecc.key_use import KeyUse, reference_of
 from cardd_drivers.ias_ecc.layout import CONTACTLESS
 from cardd_drivers.ias_ecc.store import Store
@@ -80,10 +80,7 @@ class ContactlessCard:
         Raises:
             ObjectNotFound, SecurityStatusNotSatisfied.
         """
-        found = next((entry for entry in self._known.data_objects() if entry.attributes.label == label), None)
-        if found is None:
-            raise ObjectNotFound("the card has no data object of this label without contact")
-        return self._files.read_file(self._known.layout.application, found.path, FILE_MAX, structured=False)
+        return self._known.read_object(label)
 
     def pin_status(self) -> PinStatus:
         """Raises: ObjectNotFound, always."""

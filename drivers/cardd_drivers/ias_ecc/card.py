@@ -22,7 +22,7 @@ from cardd_drivers.contract import (
 from cardd_drivers.ias_ecc import commands
 from cardd_drivers.ias_ecc import pin as pins
 from cardd_drivers.ias_ecc.discovery import read_serial
-from cardd_drivers.ias_ecc.files import FILE_MAX, Files, df_of
+from cardd_drivers.ias_ecc.files import Files, df_of
 from cardd_drivers.ias_ecc.generation import Generation
 from cardd_drivers.ias_ecc.key_use import KeyUse
 from cardd_drivers.ias_ecc.layout import Layout
@@ -81,10 +81,7 @@ class IasEccCard:
         Raises:
             ObjectNotFound, SecurityStatusNotSatisfied.
         """
-        found = next((entry for entry in self._known.data_objects() if entry.attributes.label == label), None)
-        if found is None:
-            raise ObjectNotFound("the card has no data object of this label")
-        return self._files.read_file(self._application, found.path, FILE_MAX, structured=False)
+        return self._known.read_object(label)
 
     def pin_status(self) -> PinStatus:
         """Tries left, by one command that costs none."""

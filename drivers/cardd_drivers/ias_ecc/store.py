@@ -5,7 +5,7 @@ from __future__ import annotations
 from cardd_drivers.contract import MalformedCardData, Memory, ObjectNotFound
 from cardd_drivers.ias_ecc.directories import parse_dodf, parse_token_info
 from cardd_drivers.ias_ecc.discovery import discover, read_directory
-from cardd_drivers.ias_ecc.files import CERTIFICATE_MAX, Files
+from cardd_drivers.ias_ecc.files import CERTIFICATE_MAX, FILE_MAX, Files
 from cardd_drivers.ias_ecc.layout import CONTACT, Layout, Side, Snapshot
 from cardd_drivers.ias_ecc.objects import DataObject, Path, PrivateKey, TokenInfo
 from cardd_drivers.tlv import Universal, read_header
@@ -84,6 +84,18 @@ class Store:
         found = parse_dodf(data)
         self._keep(_DATA_OBJECTS, data)
         return found
+
+    def read_object(self, label: str) -> bytes:
+        """A data object by its label in a DODF, as its file is.
+
+        Raises:
+            ObjectNotFound, SecurityStatusNotSatisfied.
+            MalformedCardData, UnexpectedResponse: a directory cannot be read.
+        """
+        found = next((entry for entry in self.data_objects() if entry.attributes.label == label), None)
+        if found is None:
+            raise ObjectNotFound("the card has no data object of this label")
+        return self._files.read_file(self.layout.application, found.path, FILE_MAX, structured=False)
 
     def pss_reference(self) -> int | None:
         """The card's algorithm reference for RSASSA-PSS signatures, or None; reads TokenInfo at its first use.
