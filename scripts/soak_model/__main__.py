@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from cardd.readers import watch
-from cardd.sessions import session
+from cardd.sessions import presence, session
 from tests.support.model import MACHINES, Sessions, run_model
 from tests.support.world import SEEN
 
@@ -30,6 +30,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     # As in the tests: no time is let pass on purpose.
+    presence.WRONG_CODE_PAUSE = 0
     session.PULLED_SECONDS = session.HEAD_START_SECONDS = watch.BACK_OFF_FIRST = 0.001
     until = time.monotonic() + options.hours * 3600
     found = 0

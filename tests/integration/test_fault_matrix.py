@@ -11,6 +11,7 @@ from cardd.cards.connection import HoldMode
 from cardd.errors import CardRemoved, SessionEnded
 from cardd.journal import Event
 from cardd.readers import watch
+from cardd.sessions import presence as presences
 from cardd.sessions import session as sessions
 from cardd.sessions.session import Session
 from cardd_drivers.ias_ecc.card import IasEccCard
@@ -49,6 +50,7 @@ HELD_OTHERWISE = (HoldMode.INSERTION, HoldMode.SHARED)
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time is let pass on purpose: nothing here is late."""
+    monkeypatch.setattr(presences, "WRONG_CODE_PAUSE", 0)
     monkeypatch.setattr(sessions, "PULLED_SECONDS", 0)
     monkeypatch.setattr(sessions, "HEAD_START_SECONDS", 0)
     monkeypatch.setattr(watch, "BACK_OFF_FIRST", 0.001)
