@@ -359,8 +359,11 @@ def test_a_trace_gives_each_exchange_in_words_and_no_pin(path: Path, stack: InPr
         if begun.is_alive():
             ask(path, "remove")
     assert json.loads(first[0])["ctl"] in ("insert", "remove", "power-on", "power-off")
+    if next(reader for reader in stack.readers() if reader.name == FIRST).card is None:
+        ask(path, "insert", profile="nurse")  # it was the removal that the trace began with
     context = stack.SCardEstablishContext(stack.SCARD_SCOPE_SYSTEM)[1]
-    _, handle, protocol = stack.SCardConnect(context, FIRST, stack.SCARD_SHARE_SHARED, stack.SCARD_PROTOCOL_ANY)
+    code, handle, protocol = stack.SCardConnect(context, FIRST, stack.SCARD_SHARE_SHARED, stack.SCARD_PROTOCOL_ANY)
+    assert code == stack.SCARD_S_SUCCESS
     stack.SCardTransmit(handle, protocol, [0x00, 0x20, 0x00, 0x01, 0x04, 0x31, 0x32, 0x33, 0x34])
     exchange = next(entry for entry in map(json.loads, lines) if "c" in entry)
     assert exchange["c"] == "002000010400000000"
